@@ -1,0 +1,322 @@
+"""The hall: `Miso`, the bundle that every verb takes first, and what each window must offer to stand in it.
+
+Protocols only, in terms of the domain. `bot.app` puts the real windows in; nothing here imports one, so a verb can
+never reach around its contract. Times are microseconds UTC; deadlines are seconds from the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bot.domain.model import (
+    Append,
+    Application,
+    Comment,
+    Commit,
+    CommitRange,
+    Conflict,
+    Delivery,
+    DeliveryState,
+    Environment,
+    EnvironmentState,
+    NewDelivery,
+    Observed,
+    Operation,
+    Permission,
+    Plan,
+    ProbeResult,
+    PromotionRow,
+    PullRequest,
+    Received,
+    RepositoryFacts,
+    Row,
+    Step,
+    Surface,
+    WorkflowRun,
+    Written,
+)
+from bot.domain.rules import Rules
+
+
+class Clock(Protocol):
+    """The only source of time above the windows."""
+
+    def now_us(self) -> int: ...
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Store(Protocol):
+    """One durable place. Each call is one whole unit of work; a conflict is an answer, not an exception.
+
+    Every method raises `Transient("store_unavailable", …)` when the database cannot be reached or written.
+    """
+
+    # inbox
+    async def receive(self, delivery: NewDelivery) -> Received:
+        """Durable (fsynced) when it returns. Same GUID: one row."""
+        ...
+
+    async def take_deliveries(self, holder: str, limit: int, ttl_us: int) -> Sequence[Delivery]:
+        """Waiting deliveries that are due, oldest first, claimed for `holder` until now + ttl."""
+        ...
+
+    async def delivery_failed(self, guid: str, *, code: str, note: str, retry_at_us: int | None) -> None:
+        """Count an attempt; come back at `retry_at_us`, or park it for a person when None."""
+        ...
+
+    async def delivery_done(self, guid: str) -> None: ...
+    async def deliveries(
+        self, *, state: DeliveryState | None, limit: int, before_us: int = 0
+    ) -> Sequence[Delivery]: ...
+    async def delivery(self, guid: str) -> Delivery | None: ...
+    async def reopen_delivery(self, guid: str) -> bool: ...
+
+    # journal
+    async def append(self, appends: Sequence[Append], *, inbox_done: str = "") -> Written | Conflict:
+        """All of it, or nothing. Ends the delivery `inbox_done` in the same transaction."""
+        ...
+
+    async def stream(self, stream: str) -> Sequence[Row]: ...
+    async def ledger(
+        self, *, kinds: Sequence[str] = (), environment_id: str = "", after: int = 0, limit: int = 100
+    ) -> Sequence[Row]:
+        """Rows by rising position, for listings and proofs. Never followed as a queue."""
+        ...
+
+    async def verify(self) -> Sequence[str]:
+        """What is wrong with the hash chains; empty when every row is as it was written."""
+        ...
+
+    # projections
+    async def promotion(self, stream: str) -> PromotionRow | None: ...
+    async def open_promotions(self, *, environment_id: str = "", limit: int = 200) -> Sequence[PromotionRow]:
+        """Open ones, earliest wake first."""
+        ...
+
+    async def promotions(
+        self,
+        *,
+        application_id: str = "",
+        environment_id: str = "",
+        repository_id: int = 0,
+        pull_request: int = 0,
+        commit_prefix: str = "",
+        verified: bool | None = None,
+        limit: int = 50,
+    ) -> Sequence[PromotionRow]:
+        """Newest request first."""
+        ...
+
+    async def environment_state(self, environment_id: str) -> EnvironmentState:
+        """Version 0 when nothing was ever written."""
+        ...
+
+    # leases and operations
+    async def renew(self, resource: str, epoch: int, ttl_us: int) -> bool:
+        """False when the lease is lost."""
+        ...
+
+    async def leases(self) -> Mapping[str, tuple[str, str, int, int]]:
+        """resource → (holder, stream, epoch, until_us) of the ones that have not run out, judged by the store's clock."""
+        ...
+
+    async def save_operation(self, operation: Operation) -> bool:
+        """False when its epoch is stale."""
+        ...
+
+    async def operation(self, stream: str, step: str) -> Operation | None: ...
+
+    # reports
+    async def surfaces(self, stream: str) -> Sequence[Surface]: ...
+    async def save_surface(self, surface: Surface) -> None: ...
+    async def unreported(self, limit: int) -> Sequence[tuple[str, int]]:
+        """(stream, head_seq) of promotion streams whose head is newer than what was reported, oldest change first."""
+        ...
+
+    async def reported(self, stream: str, seq: int, *, retry_at_us: int = 0) -> None:
+        """Everything up to `seq` is shown; or, with `retry_at_us`, showing it failed and is due again then."""
+        ...
+
+    # registry
+    async def applications(self) -> Sequence[Application]: ...
+    async def environments(self, application_id: str = "") -> Sequence[Environment]: ...
+    async def application_of(self, repository_id: int) -> Sequence[Application]: ...
+    async def application(self, application_id: str) -> Application | None: ...
+    async def environment(self, environment_id: str) -> Environment | None: ...
+    async def register(self, application: Application, environments: Sequence[Environment]) -> None:
+        """Insert or replace the application and these environments, with a ledger row that names what changed."""
+        ...
+
+    # the alarm clock
+    async def changed(self, timeout: float) -> bool:
+        """True when something was written here or by another process, False after `timeout` seconds."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckAction:
+    """A button on a check run. label ≤ 20 characters, description ≤ 40, identifier ≤ 20 (docs.github.com, checks)."""
+
+    label: str
+    description: str
+    identifier: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckRun:
+    """A check run as it shall look. `conclusion` is empty while it is under way."""
+
+    name: str
+    head_sha: str
+    external_id: str
+    status: str
+    conclusion: str
+    title: str
+    summary: str
+    text: str = ""
+    details_url: str = ""
+    actions: tuple[CheckAction, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentStatus:
+    state: str
+    description: str
+    environment: str
+    environment_url: str = ""
+    log_url: str = ""
+
+
+class Repository(Protocol):
+    """One repository through one scoped installation token. Every method may raise `Refused` or `Transient`.
+
+    404 on a thing that may be absent is None, never an exception. Nothing is cached across permission questions.
+    """
+
+    # facts
+    async def identity(self) -> RepositoryFacts:
+        """By id (`GET /repositories/{id}`): follows a rename, shows a transfer."""
+        ...
+
+    async def variables(self) -> Mapping[str, str]: ...
+    async def environment_variables(self, environment: str) -> Mapping[str, str] | None: ...
+    async def file(self, path: str, ref: str) -> str | None:
+        """Text of a file (at most 256 KiB) at a commit."""
+        ...
+
+    async def head(self, branch: str) -> str:
+        """40-hex commit of a branch."""
+        ...
+
+    async def commit(self, sha: str) -> Commit | None: ...
+    async def pull_request(self, number: int) -> PullRequest | None: ...
+    async def pull_requests_of(self, sha: str) -> Sequence[PullRequest]: ...
+    async def comment(self, comment_id: int) -> Comment | None: ...
+    async def permission(self, login: str) -> Permission | None: ...
+    async def compare(self, base: str, head: str) -> CommitRange: ...
+    async def workflow_run(self, run_id: int) -> WorkflowRun | None: ...
+
+    # reports
+    async def create_deployment(
+        self, *, sha: str, environment: str, production: bool, description: str, marker: str
+    ) -> int:
+        """`auto_merge: false`, explicit contexts; refuses (`deployment_sha_mismatch`) when the answer's sha differs."""
+        ...
+
+    async def find_deployment(self, *, sha: str, environment: str, marker: str) -> int | None: ...
+    async def deployment_status(self, deployment_id: int, status: DeploymentStatus) -> None: ...
+    async def older_deployments(self, environment: str, before_id: int) -> Sequence[int]:
+        """Deployments of our own App in that environment, older than `before_id`, whose last status is success."""
+        ...
+
+    async def create_check(self, check: CheckRun) -> int: ...
+    async def update_check(self, check_id: int, check: CheckRun) -> None: ...
+    async def find_check(self, *, sha: str, name: str, external_id: str) -> int | None: ...
+    async def create_comment(self, number: int, body: str) -> int: ...
+    async def update_comment(self, comment_id: int, body: str) -> bool:
+        """False when it is gone; then the caller makes a new one."""
+        ...
+
+    async def find_comment(self, number: int, marker: str) -> int | None:
+        """Our own App's comment that holds the hidden marker."""
+        ...
+
+    async def react(self, comment_id: int, content: str) -> None: ...
+    async def answer_gate(self, run_id: int, environment: str, *, state: str | None, comment: str) -> None:
+        """`state` is "approved", "rejected", or None for a comment only. Posts to a URL that we build (rule 27)."""
+        ...
+
+
+class GitHub(Protocol):
+    """Doors to repositories, each with least privilege for the job."""
+
+    def at(self, installation_id: int, repository_id: int, permissions: Mapping[str, str]) -> Repository: ...
+    async def installation_of(self, repository_id: int) -> int | None:
+        """Installation through which our App sees this repository, by the App API (rule 20)."""
+        ...
+
+    async def app(self) -> Mapping[str, Any]:
+        """`GET /app`: slug, permissions, events. For `miso doctor`."""
+        ...
+
+
+class Azure(Protocol):
+    """Reads and writes one environment. Only `bot.services.effects.once` calls `apply`."""
+
+    async def observe(self, environment: Environment, *, request_id: str) -> Observed: ...
+    async def apply(
+        self,
+        environment: Environment,
+        step: Step,
+        plan: Plan,
+        *,
+        stream: str,
+        deadline: float,
+        request_id: str,
+        resume: str = "",
+        saved: Callable[[str], Awaitable[None]],
+    ) -> None:
+        """One write and its polling, inside `deadline` seconds.
+
+        Reads ownership tags first and refuses what is not ours (`not_ours`). `saved` is awaited with the continuation
+        token as soon as Azure took the request; `resume` continues such a token instead of writing again.
+        Raises `Refused` when Azure says no for good, `Transient(outcome_unknown=…)` otherwise.
+        """
+        ...
+
+
+class Images(Protocol):
+    async def digest(self, image: str, tag: str, environment: Environment | None) -> str | None:
+        """Digest that the tag points to now; None when there is none. `environment` gives the identity for ACR."""
+        ...
+
+    async def exists(self, image: str, digest: str, environment: Environment | None) -> bool: ...
+
+
+class Probe(Protocol):
+    async def ask(self, host: str, path: str, *, port: int, tls: bool) -> ProbeResult:
+        """One GET to a host that ARM returned; never raises for what the host does."""
+        ...
+
+
+class Oidc(Protocol):
+    def discovery(self) -> Mapping[str, Any]: ...
+    def jwks(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Miso:
+    """Everything that a verb needs, once per process."""
+
+    rules: Rules
+    store: Store
+    github: GitHub
+    azure: Azure
+    images: Images
+    probe: Probe
+    oidc: Oidc
+    clock: Clock

@@ -1,0 +1,114 @@
+"""The closed set of reason codes. Each stands in one table of `bot.domain.messages` with its sentence and next step.
+
+A code is a promise to scripts and to the documentation: it may be added, never renamed. A test holds code, table,
+documentation and use together.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """Why Miso did, did not, or could not do something."""
+
+    # identity: who is this repository, and does the GUID belong to it?
+    GUID_MISSING = "guid_missing"
+    GUID_MALFORMED = "guid_malformed"
+    GUID_NOT_BOUND = "guid_not_bound"
+    REPOSITORY_TRANSFERRED = "repository_transferred"
+    REPOSITORY_NOT_REGISTERED = "repository_not_registered"
+    INSTALLATION_MISMATCH = "installation_mismatch"
+    ENVIRONMENT_UNKNOWN = "environment_unknown"
+    CONFIG_INVALID = "config_invalid"
+    CONFIG_MISSING = "config_missing"
+
+    # the release
+    IMAGE_NOT_FOUND = "image_not_found"
+    IMAGE_HOST_NOT_ALLOWED = "image_host_not_allowed"
+    MOVING_TAG = "moving_tag"
+    ARTIFACT_MOVED = "artifact_moved"
+    ARTIFACT_GONE = "artifact_gone"
+    RELEASE_UNKNOWN = "release_unknown"
+    RELEASE_HELD = "release_held"
+    NOT_VERIFIED_BEFORE = "not_verified_before"
+    OLDER_COMMIT = "older_commit"
+    ANCESTRY_UNKNOWN = "ancestry_unknown"
+    ALREADY_RUNNING = "already_running"
+    ALREADY_REQUESTED = "already_requested"
+    SUPERSEDED = "superseded"
+
+    # the command and the person
+    COMMAND_UNKNOWN = "command_unknown"
+    COMMAND_ARGUMENTS = "command_arguments"
+    COMMAND_TWICE = "command_twice"
+    COMMAND_LIMIT = "command_limit"
+    EDITED_COMMENT = "edited_comment"
+    NOT_MERGED = "not_merged"
+    FORK_REFUSED = "fork_refused"
+    SHA_MALFORMED = "sha_malformed"
+    SHA_AMBIGUOUS = "sha_ambiguous"
+    PERMISSION_DENIED = "permission_denied"
+    PERMISSION_UNKNOWN = "permission_unknown"
+    BOT_REFUSED = "bot_refused"
+    CARD_OUT_OF_DATE = "card_out_of_date"
+
+    # approval
+    NEEDS_APPROVAL = "needs_approval"
+    AUTHOR_IS_APPROVER = "author_is_approver"
+    UNKNOWN_AUTHOR = "unknown_author"
+    ALREADY_APPROVED = "already_approved"
+    NOTHING_TO_APPROVE = "nothing_to_approve"
+    NOTHING_TO_REJECT = "nothing_to_reject"
+    APPROVAL_EXPIRED = "approval_expired"
+    PLAN_CHANGED = "plan_changed"
+    POLICY_CHANGED = "policy_changed"
+
+    # rollback and holds
+    NOTHING_TO_ROLL_BACK_TO = "nothing_to_roll_back_to"
+    ROLLBACK_TARGET_NOT_VERIFIED = "rollback_target_not_verified"
+    NOT_HELD = "not_held"
+    REASON_MISSING = "reason_missing"
+
+    # Azure
+    AZURE_FEDERATION = "azure_federation"
+    AZURE_FORBIDDEN = "azure_forbidden"
+    AZURE_QUOTA = "azure_quota"
+    AZURE_CONFLICT = "azure_conflict"
+    AZURE_THROTTLED = "azure_throttled"
+    AZURE_UNAVAILABLE = "azure_unavailable"
+    AZURE_TIMEOUT = "azure_timeout"
+    AZURE_IMAGE_PULL = "azure_image_pull"
+    AZURE_REFUSED = "azure_refused"
+    AZURE_MISSING = "azure_missing"
+    NOT_OURS = "not_ours"
+    DIGEST_MISMATCH = "digest_mismatch"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+
+    # health
+    PROBE_UNHEALTHY = "probe_unhealthy"
+    PROBE_UNKNOWN = "probe_unknown"
+    PLATFORM_UNHEALTHY = "platform_unhealthy"
+
+    # GitHub
+    GITHUB_UNAVAILABLE = "github_unavailable"
+    GITHUB_THROTTLED = "github_throttled"
+    GITHUB_FORBIDDEN = "github_forbidden"
+    GITHUB_REFUSED = "github_refused"
+    DEPLOYMENT_SHA_MISMATCH = "deployment_sha_mismatch"
+    OUT_OF_BAND = "out_of_band"
+    GATE_NO_DECISION = "gate_no_decision"
+    GATE_EXPIRED = "gate_expired"
+
+    # registries
+    REGISTRY_UNAVAILABLE = "registry_unavailable"
+    REGISTRY_REFUSED = "registry_refused"
+
+    # intake: judged by the worker, shown by `miso deliveries`
+    BODY_NOT_JSON = "body_not_json"
+    BODY_TOO_DEEP = "body_too_deep"
+    BODY_DUPLICATE_KEYS = "body_duplicate_keys"
+    EVENT_SHAPE = "event_shape"
+    APP_MISMATCH = "app_mismatch"
+    HANDLER_FAILED = "handler_failed"
+    STORE_UNAVAILABLE = "store_unavailable"

@@ -1,0 +1,425 @@
+"""The life of a promotion: `state = fold(rows)`, `action = next_action(state, lease_over)`.
+
+A promotion is a short append-only journal. This module says what its rows mean and what comes next; it never says how.
+Rows of an unknown kind or a newer version fold to `Status.NEWER`, whose action is None: an older replica leaves the
+work of a newer one alone.
+
+| kind                   | body                                                                     |
+|------------------------|--------------------------------------------------------------------------|
+| promotion.requested    | `Request.as_body()`: release, previous, plan, evidence, who may not approve |
+| promotion.approved     | evidence, login                                                          |
+| promotion.rejected     | reason                                                                   |
+| promotion.refused      | code, sentence, hint: a rule that held at request no longer holds at the effect |
+| promotion.superseded   | by (stream)                                                              |
+| deploy.started         | attempt                                                                  |
+| step.begun             | step, before (what Azure showed)                                         |
+| step.done              | step, after                                                              |
+| deploy.done            | host, digest, evidence                                                   |
+| deploy.failed          | code, sentence, hint, step                                               |
+| probe.passed           | evidence                                                                 |
+| probe.failed           | code, sentence, evidence                                                 |
+| rollback.started       | attempt                                                                  |
+| rollback.done          | running, how                                                             |
+| rollback.failed        | code, sentence, hint                                                     |
+| hold.cleared           | reason, login                                                            |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from bot.domain.model import (
+    Actor,
+    ActorKind,
+    Plan,
+    PromotionRow,
+    Release,
+    Row,
+    Status,
+    TargetKind,
+)
+
+VERSION = 1
+
+
+class Kind(StrEnum):
+    """Every kind of row that a promotion's stream may hold."""
+
+    REQUESTED = "promotion.requested"
+    APPROVED = "promotion.approved"
+    REJECTED = "promotion.rejected"
+    REFUSED = "promotion.refused"
+    SUPERSEDED = "promotion.superseded"
+    DEPLOY_STARTED = "deploy.started"
+    STEP_BEGUN = "step.begun"
+    STEP_DONE = "step.done"
+    DEPLOY_DONE = "deploy.done"
+    DEPLOY_FAILED = "deploy.failed"
+    PROBE_PASSED = "probe.passed"
+    PROBE_FAILED = "probe.failed"
+    ROLLBACK_STARTED = "rollback.started"
+    ROLLBACK_DONE = "rollback.done"
+    ROLLBACK_FAILED = "rollback.failed"
+    HOLD_CLEARED = "hold.cleared"
+
+
+class Action(StrEnum):
+    DEPLOY = "deploy"
+    PROBE = "probe"
+    ROLL_BACK = "roll_back"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What was asked, with everything that an approver is shown. Written once, never changed."""
+
+    cause: str
+    """What brought it about: `build:<run>:<attempt>`, `comment:<id>`, `click:<check run>:<identifier>`."""
+    rollback: bool
+    """Asked as a rollback: goes to a state verified here before, skips the order of stages."""
+    release: Release
+    previous: Release | None
+    """What was last verified in this environment: where an automatic rollback goes."""
+    previous_plan: Plan | None
+    plan: Plan
+    policy_hash: str
+    evidence_hash: str
+    """One hash over commit, digest, plan and policy: what an approval binds to."""
+    approvals_needed: int
+    excluded: tuple[int, ...]
+    """Numeric ids of accounts whose approval does not count (rule 9)."""
+    requester: Actor
+    installation_id: int
+    pull_request: int
+    comment_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    actor: Actor
+    at_us: int
+    evidence_hash: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepState:
+    step: str
+    begun_us: int
+    done_us: int = 0
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promotion:
+    """State of one promotion after its rows."""
+
+    stream: str
+    status: Status
+    head_seq: int
+    application_id: str
+    environment_id: str
+    request: Request
+    requested_us: int
+    changed_us: int
+    approvals: tuple[Approval, ...] = ()
+    steps: tuple[StepState, ...] = ()
+    """Steps of the present attempt (deployment, then rollback), in order."""
+    epoch: int = 0
+    attempt: int = 0
+    rollback_attempt: int = 0
+    host: str = ""
+    seen_digest: str = ""
+    evidence: str = ""
+    """How health was judged, in one word for the reader: "http", "platform"."""
+    code: str = ""
+    sentence: str = ""
+    hint: str = ""
+    """Why it failed, was refused or rejected."""
+    actor: Actor | None = None
+    """Who rejected it, or cleared its hold."""
+    superseded_by: str = ""
+    held: bool = False
+
+    @property
+    def approved(self) -> bool:
+        return len(self.approvals) >= self.request.approvals_needed
+
+    def step(self, name: str) -> StepState | None:
+        return next((s for s in reversed(self.steps) if s.step == name), None)
+
+
+ENDED = frozenset(
+    {Status.LIVE, Status.ROLLED_BACK, Status.STUCK, Status.REJECTED, Status.REFUSED, Status.SUPERSEDED, Status.NEWER}
+)
+"""Nothing more happens by itself. FAILED and UNHEALTHY end too where there is nothing to roll back to."""
+
+
+def next_action(promotion: Promotion, lease_over: bool) -> Action | None:
+    """What the advance loop should do. `lease_over`: nobody holds the environment's lease now."""
+    match promotion.status:
+        case Status.REQUESTED:
+            return Action.DEPLOY if promotion.approved else None
+        case Status.APPROVED:
+            return Action.DEPLOY
+        case Status.DEPLOYING:
+            return Action.DEPLOY if lease_over else None
+        case Status.DEPLOYED:
+            return Action.PROBE if lease_over else None
+        case Status.UNHEALTHY | Status.FAILED:
+            return Action.ROLL_BACK if promotion.request.previous is not None else None
+        case Status.ROLLING_BACK:
+            return Action.ROLL_BACK if lease_over else None
+        case _:
+            return None
+
+
+def is_open(promotion: Promotion) -> bool:
+    """Whether the advance loop or a person may still move it on."""
+    if promotion.status in ENDED:
+        return False
+    return promotion.status not in (Status.FAILED, Status.UNHEALTHY) or promotion.request.previous is not None
+
+
+def fold(rows: Sequence[Row]) -> Promotion:
+    """The state after these rows of one stream, in order. The first must be `promotion.requested`.
+
+    Raises ValueError for an empty stream or one that begins with something else.
+    """
+    if not rows or rows[0].kind != Kind.REQUESTED:
+        raise ValueError("a promotion's stream begins with promotion.requested")
+    first = rows[0]
+    state = Promotion(
+        stream=first.stream,
+        status=Status.REQUESTED,
+        head_seq=first.seq,
+        application_id=first.application_id,
+        environment_id=first.environment_id,
+        request=request_from_body(first.body),
+        requested_us=first.at_us,
+        changed_us=first.at_us,
+    )
+    if first.v > VERSION:
+        state = replace(state, status=Status.NEWER)
+    for row in rows[1:]:
+        state = apply(state, row)
+    return state
+
+
+def apply(state: Promotion, row: Row) -> Promotion:
+    """The state after one more row."""
+    state = replace(state, head_seq=row.seq, changed_us=row.at_us)
+    if state.status is Status.NEWER or row.v > VERSION or row.kind not in set(Kind):
+        return replace(state, status=Status.NEWER)
+    return _APPLY[Kind(row.kind)](state, row)
+
+
+def _requested(state: Promotion, row: Row) -> Promotion:
+    return state
+
+
+def _approved(state: Promotion, row: Row) -> Promotion:
+    actor = _actor(row)
+    if state.status is not Status.REQUESTED or any(a.actor == actor for a in state.approvals):
+        return state
+    approval = Approval(actor=actor, at_us=row.at_us, evidence_hash=str(row.body.get("evidence", "")))
+    state = replace(state, approvals=(*state.approvals, approval))
+    return replace(state, status=Status.APPROVED) if state.approved else state
+
+
+def _rejected(state: Promotion, row: Row) -> Promotion:
+    if state.status not in (Status.REQUESTED, Status.APPROVED):
+        return state
+    return replace(state, status=Status.REJECTED, sentence=str(row.body.get("reason", "")), actor=_actor(row))
+
+
+def _refused(state: Promotion, row: Row) -> Promotion:
+    return _why(replace(state, status=Status.REFUSED), row)
+
+
+def _superseded(state: Promotion, row: Row) -> Promotion:
+    if state.status not in (Status.REQUESTED, Status.APPROVED):
+        return state
+    return replace(state, status=Status.SUPERSEDED, superseded_by=str(row.body.get("by", "")))
+
+
+def _deploy_started(state: Promotion, row: Row) -> Promotion:
+    steps = state.steps if state.status is Status.DEPLOYING else ()
+    return replace(
+        state, status=Status.DEPLOYING, epoch=row.epoch, attempt=state.attempt + 1, steps=steps, code="", sentence=""
+    )
+
+
+def _step_begun(state: Promotion, row: Row) -> Promotion:
+    step = StepState(step=str(row.body["step"]), begun_us=row.at_us, before=row.body.get("before", {}))
+    return replace(state, steps=(*state.steps, step))
+
+
+def _step_done(state: Promotion, row: Row) -> Promotion:
+    steps = list(state.steps)
+    for at in range(len(steps) - 1, -1, -1):
+        if steps[at].step == row.body["step"] and not steps[at].done_us:
+            steps[at] = replace(steps[at], done_us=row.at_us, after=row.body.get("after", {}))
+            break
+    return replace(state, steps=tuple(steps))
+
+
+def _deploy_done(state: Promotion, row: Row) -> Promotion:
+    host, digest = str(row.body.get("host", "")), str(row.body.get("digest", ""))
+    return replace(state, status=Status.DEPLOYED, host=host, seen_digest=digest)
+
+
+def _deploy_failed(state: Promotion, row: Row) -> Promotion:
+    return _why(replace(state, status=Status.FAILED, held=True), row)
+
+
+def _probe_passed(state: Promotion, row: Row) -> Promotion:
+    return replace(state, status=Status.LIVE, evidence=str(row.body.get("evidence", "")))
+
+
+def _probe_failed(state: Promotion, row: Row) -> Promotion:
+    return _why(replace(state, status=Status.UNHEALTHY, held=True, evidence=str(row.body.get("evidence", ""))), row)
+
+
+def _rollback_started(state: Promotion, row: Row) -> Promotion:
+    steps = state.steps if state.status is Status.ROLLING_BACK else ()
+    attempt = state.rollback_attempt + 1
+    return replace(state, status=Status.ROLLING_BACK, epoch=row.epoch, rollback_attempt=attempt, steps=steps)
+
+
+def _rollback_done(state: Promotion, row: Row) -> Promotion:
+    return replace(state, status=Status.ROLLED_BACK)
+
+
+def _rollback_failed(state: Promotion, row: Row) -> Promotion:
+    return _why(replace(state, status=Status.STUCK), row)
+
+
+def _hold_cleared(state: Promotion, row: Row) -> Promotion:
+    return replace(state, held=False, actor=_actor(row))
+
+
+_APPLY = {
+    Kind.REQUESTED: _requested,
+    Kind.APPROVED: _approved,
+    Kind.REJECTED: _rejected,
+    Kind.REFUSED: _refused,
+    Kind.SUPERSEDED: _superseded,
+    Kind.DEPLOY_STARTED: _deploy_started,
+    Kind.STEP_BEGUN: _step_begun,
+    Kind.STEP_DONE: _step_done,
+    Kind.DEPLOY_DONE: _deploy_done,
+    Kind.DEPLOY_FAILED: _deploy_failed,
+    Kind.PROBE_PASSED: _probe_passed,
+    Kind.PROBE_FAILED: _probe_failed,
+    Kind.ROLLBACK_STARTED: _rollback_started,
+    Kind.ROLLBACK_DONE: _rollback_done,
+    Kind.ROLLBACK_FAILED: _rollback_failed,
+    Kind.HOLD_CLEARED: _hold_cleared,
+}
+
+
+def _why(state: Promotion, row: Row) -> Promotion:
+    body = row.body
+    return replace(
+        state,
+        code=str(body.get("code", "")),
+        sentence=str(body.get("sentence", "")),
+        hint=str(body.get("hint", "")),
+    )
+
+
+def _actor(row: Row) -> Actor:
+    return Actor(kind=ActorKind(row.actor_kind), id=row.actor_id, login=str(row.body.get("login", "")))
+
+
+def project(state: Promotion, *, wake_at_us: int = 0) -> PromotionRow:
+    """The projection of a state, written beside the rows that made it."""
+    release = state.request.release
+    return PromotionRow(
+        stream=state.stream,
+        status=state.status,
+        open=is_open(state),
+        head_seq=state.head_seq,
+        application_id=state.application_id,
+        environment_id=state.environment_id,
+        repository_id=release.repository_id,
+        commit=release.commit,
+        digest=release.digest,
+        verified=state.status is Status.LIVE,
+        pull_request=state.request.pull_request,
+        requested_us=state.requested_us,
+        wake_at_us=wake_at_us,
+    )
+
+
+def request_as_body(request: Request) -> dict[str, Any]:
+    """Canonical form for the journal."""
+    return {
+        "cause": request.cause,
+        "rollback": request.rollback,
+        "release": release_as_body(request.release),
+        "previous": release_as_body(request.previous) if request.previous else None,
+        "previous_plan": _plan_as_body(request.previous_plan) if request.previous_plan else None,
+        "plan": _plan_as_body(request.plan),
+        "policy": request.policy_hash,
+        "evidence": request.evidence_hash,
+        "approvals_needed": request.approvals_needed,
+        "excluded": list(request.excluded),
+        "requester": {"kind": request.requester.kind, "id": request.requester.id, "login": request.requester.login},
+        "installation": request.installation_id,
+        "pull_request": request.pull_request,
+        "comment": request.comment_id,
+    }
+
+
+def request_from_body(body: Mapping[str, Any]) -> Request:
+    requester = body["requester"]
+    previous, previous_plan = body.get("previous"), body.get("previous_plan")
+    return Request(
+        cause=body["cause"],
+        rollback=body["rollback"],
+        release=release_from_body(body["release"]),
+        previous=release_from_body(previous) if previous else None,
+        previous_plan=_plan_from_body(previous_plan) if previous_plan else None,
+        plan=_plan_from_body(body["plan"]),
+        policy_hash=body["policy"],
+        evidence_hash=body["evidence"],
+        approvals_needed=body["approvals_needed"],
+        excluded=tuple(body["excluded"]),
+        requester=Actor(kind=ActorKind(requester["kind"]), id=requester["id"], login=requester["login"]),
+        installation_id=body["installation"],
+        pull_request=body["pull_request"],
+        comment_id=body["comment"],
+    )
+
+
+def release_as_body(release: Release) -> dict[str, Any]:
+    return {
+        "application_id": release.application_id,
+        "repository_id": release.repository_id,
+        "commit": release.commit,
+        "image": release.image,
+        "digest": release.digest,
+        "run_id": release.run_id,
+        "run_attempt": release.run_attempt,
+        "tag": release.tag,
+        "port": release.port,
+        "health_path": release.health_path,
+        "config_commit": release.config_commit,
+    }
+
+
+def release_from_body(body: Mapping[str, Any]) -> Release:
+    return Release(**body)
+
+
+def _plan_as_body(plan: Plan) -> dict[str, Any]:
+    return {"target": plan.target, "body": plan.body, "hash": plan.hash}
+
+
+def _plan_from_body(body: Mapping[str, Any]) -> Plan:
+    return Plan(target=TargetKind(body["target"]), body=body["body"], hash=body["hash"])
