@@ -13,12 +13,14 @@ from typing import Any, Protocol
 from bot.domain.model import (
     Append,
     Application,
+    CheckRun,
     Comment,
     Commit,
     CommitRange,
     Conflict,
     Delivery,
     DeliveryState,
+    DeploymentStatus,
     Environment,
     EnvironmentState,
     NewDelivery,
@@ -119,7 +121,7 @@ class Store(Protocol):
         ...
 
     async def leases(self) -> Mapping[str, tuple[str, str, int, int]]:
-        """resource → (holder, stream, epoch, until_us) of the ones that have not run out, judged by the store's clock."""
+        """resource → (holder, stream, epoch, until_us) of those that have not run out, by the store's clock."""
         ...
 
     async def save_operation(self, operation: Operation) -> bool:
@@ -132,7 +134,10 @@ class Store(Protocol):
     async def surfaces(self, stream: str) -> Sequence[Surface]: ...
     async def save_surface(self, surface: Surface) -> None: ...
     async def unreported(self, limit: int) -> Sequence[tuple[str, int]]:
-        """(stream, head_seq) of promotion streams whose head is newer than what was reported, oldest change first."""
+        """(stream, head_seq) of streams appended to with `show=True` since they were reported, oldest due first.
+
+        Any stream may be shown, not only promotions: answers to commands and gates are streams of their own.
+        """
         ...
 
     async def reported(self, stream: str, seq: int, *, retry_at_us: int = 0) -> None:
@@ -155,40 +160,6 @@ class Store(Protocol):
         ...
 
     async def close(self) -> None: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class CheckAction:
-    """A button on a check run. label ≤ 20 characters, description ≤ 40, identifier ≤ 20 (docs.github.com, checks)."""
-
-    label: str
-    description: str
-    identifier: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class CheckRun:
-    """A check run as it shall look. `conclusion` is empty while it is under way."""
-
-    name: str
-    head_sha: str
-    external_id: str
-    status: str
-    conclusion: str
-    title: str
-    summary: str
-    text: str = ""
-    details_url: str = ""
-    actions: tuple[CheckAction, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeploymentStatus:
-    state: str
-    description: str
-    environment: str
-    environment_url: str = ""
-    log_url: str = ""
 
 
 class Repository(Protocol):

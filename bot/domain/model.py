@@ -295,6 +295,8 @@ class Append:
     stream: str
     seq: int
     rows: tuple[NewRow, ...]
+    at_us: int = 0
+    """Time of the rows, so that a projection made beside them agrees with a later fold; 0: the store's clock."""
     promotion: PromotionRow | None = None
     environment: EnvironmentState | None = None
     """The state after these rows; its `version` must be exactly one above the stored one."""
@@ -304,6 +306,8 @@ class Append:
     """Give the fenced lease back in the same transaction."""
     forget: tuple[str, ...] = ()
     """Steps whose `Operation` is deleted."""
+    show: bool = False
+    """The report loop has something to show of this stream: `Store.unreported` names it until `Store.reported`."""
 
 
 class Conflict(StrEnum):
@@ -374,7 +378,7 @@ class Delivery:
 class Surface:
     """One thing on GitHub that shows a promotion or a pull request, and what it shows now.
 
-    `surface` is "deployment", "status", "check", "comment:<n>", "reply:<comment id>", "reaction:<comment id>", "gate:<run>".
+    `surface` is "deployment", "status", "check", "comment", "reply", "reaction", "gate".
     """
 
     stream: str
@@ -555,3 +559,42 @@ class Permission:
     @property
     def can_write(self) -> bool:
         return self.permission in ("write", "admin")
+
+
+# --- what GitHub shall show ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckAction:
+    """A button on a check run. label ≤ 20 characters, description ≤ 40, identifier ≤ 20 (docs.github.com, checks)."""
+
+    label: str
+    description: str
+    identifier: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckRun:
+    """A check run as it shall look. `conclusion` is empty while it is under way."""
+
+    name: str
+    head_sha: str
+    external_id: str
+    status: str
+    conclusion: str
+    title: str
+    summary: str
+    text: str = ""
+    details_url: str = ""
+    actions: tuple[CheckAction, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentStatus:
+    """A status of a GitHub deployment. `state`: error, failure, in_progress, queued, pending, success, inactive."""
+
+    state: str
+    description: str
+    environment: str
+    environment_url: str = ""
+    log_url: str = ""
