@@ -16,10 +16,13 @@ class Code(StrEnum):
     GUID_MISSING = "guid_missing"
     GUID_MALFORMED = "guid_malformed"
     GUID_NOT_BOUND = "guid_not_bound"
+    GUID_OTHER_ENVIRONMENT = "guid_other_environment"
+    SUBSCRIPTION_MISMATCH = "subscription_mismatch"
     REPOSITORY_TRANSFERRED = "repository_transferred"
     REPOSITORY_NOT_REGISTERED = "repository_not_registered"
     INSTALLATION_MISMATCH = "installation_mismatch"
     ENVIRONMENT_UNKNOWN = "environment_unknown"
+    ENVIRONMENT_LOOKALIKE = "environment_lookalike"
     CONFIG_INVALID = "config_invalid"
     CONFIG_MISSING = "config_missing"
 
@@ -42,6 +45,8 @@ class Code(StrEnum):
     COMMAND_UNKNOWN = "command_unknown"
     COMMAND_ARGUMENTS = "command_arguments"
     COMMAND_TWICE = "command_twice"
+    COMMAND_NOT_ASCII = "command_not_ascii"
+    STAGE_UNKNOWN = "stage_unknown"
     COMMAND_LIMIT = "command_limit"
     EDITED_COMMENT = "edited_comment"
     NOT_MERGED = "not_merged"
@@ -103,6 +108,10 @@ class Code(StrEnum):
     # registries
     REGISTRY_UNAVAILABLE = "registry_unavailable"
     REGISTRY_REFUSED = "registry_refused"
+
+    # the policy itself
+    NO_RULES = "no_rules"
+    STATE_UNKNOWN = "state_unknown"
 
     # intake: judged by the worker, shown by `miso deliveries`
     BODY_NOT_JSON = "body_not_json"

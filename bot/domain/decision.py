@@ -1,0 +1,166 @@
+"""What the policy is asked, what it knows, and what it answers: the types around `bot.domain.policy`.
+
+Services fill `Asked` and `Facts`; `bot.domain.messages` turns a `Decision` into words. A fact that could not be
+established is None, and None never satisfies a rule. Nothing here decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bot.domain.catalog import Bound
+from bot.domain.codes import Code
+from bot.domain.model import (
+    Actor,
+    Application,
+    Commit,
+    CommitRange,
+    Environment,
+    EnvironmentState,
+    Permission,
+    Plan,
+    PromotionRow,
+    PullRequest,
+    Release,
+    RepositoryFacts,
+)
+
+
+class Verdict(StrEnum):
+    ALLOW = "allow"
+    NEEDS_APPROVAL = "needs_approval"
+    """Every rule passes; `Decision.approvals_needed` people must still say yes."""
+    REFUSE = "refuse"
+
+
+class RuleState(StrEnum):
+    PASS = "pass"  # noqa: S105 - the outcome of a rule; bandit sees a password
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    """A fact is missing. Counts like FAIL; asking again may help."""
+
+
+class Fixer(StrEnum):
+    """Who can change the outcome of a rule."""
+
+    NOBODY = "nobody"
+    REQUESTER = "requester"
+    APPROVER = "approver"
+    WRITER = "writer"
+    """Anybody with write access to the repository."""
+    MAINTAINER = "maintainer"
+    """Whoever administers the repository."""
+    OPERATOR = "operator"
+    """Whoever runs this installation of Miso."""
+    WAIT = "wait"
+    """An outside service did not say; ask again later."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleResult:
+    """One rule, evaluated. `bot.domain.messages` has the sentence: `refusal(result.code, **result.values)`."""
+
+    rule: str
+    """Stable short name: requester, identity, release, image, tag, registry, order, target, holds, fence, duplicate,
+    authors, open, approver, second_person, request, policy, evidence, approvals."""
+    state: RuleState
+    code: Code | None = None
+    """None exactly when the state is PASS."""
+    values: Mapping[str, str | int] = field(default_factory=dict)
+    """What the sentence needs: `stage`, `commit`, `role`, `needs`, … Holds registry values and GitHub facts only."""
+    fixer: Fixer = Fixer.NOBODY
+    command: str = ""
+    """A line that whoever can fix it may type next; empty when there is none."""
+
+    @property
+    def passed(self) -> bool:
+        return self.state is RuleState.PASS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """Every rule with its outcome, and what follows from them together."""
+
+    verdict: Verdict
+    rules: tuple[RuleResult, ...]
+    """In order of evaluation; every rule is there, passed or not. Empty only when no rule applied: then it refuses."""
+    approvals_needed: int = 0
+    excluded: tuple[int, ...] = ()
+    """Sorted numeric ids of accounts whose approval does not count (rule 9), as far as they are known."""
+
+    @property
+    def allowed(self) -> bool:
+        return self.verdict is Verdict.ALLOW
+
+    @property
+    def refused(self) -> bool:
+        return self.verdict is Verdict.REFUSE
+
+    @property
+    def obstacles(self) -> tuple[RuleResult, ...]:
+        """What stands in the way: failed rules first, then unknown ones."""
+        failed = tuple(r for r in self.rules if r.state is RuleState.FAIL)
+        return failed + tuple(r for r in self.rules if r.state is RuleState.UNKNOWN)
+
+    @property
+    def code(self) -> Code | None:
+        """The one reason to lead with; None when it is allowed."""
+        if self.obstacles:
+            return self.obstacles[0].code
+        if self.verdict is Verdict.REFUSE:
+            return Code.NO_RULES
+        return Code.NEEDS_APPROVAL if self.verdict is Verdict.NEEDS_APPROVAL else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What somebody wants: this release in this environment."""
+
+    requester: Actor
+    application: Application
+    environment: Environment
+    release: Release | None
+    """None: no build of Miso's record matches what was named."""
+    rollback: bool = False
+    stream: str = ""
+    """The promotion's own stream, once it has one; it is no duplicate of itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What was established at this moment. None (or a missing key) means unknown, and unknown never passes."""
+
+    identity: RepositoryFacts | None = None
+    """The repository as GitHub knows it now, by its numeric id."""
+    binding: Bound | Code | None = None
+    """Answer of `catalog.select` for the repository's variables: the bound rows, or the code of the refusal."""
+    permission: Permission | None = None
+    """The requester's own role, asked now (rule 5). Not needed when the requester is no person."""
+    image_exists: bool | None = None
+    """Whether the registry still has `release.digest`."""
+    tag_digest: str | None = None
+    """Digest that `release.tag` points to now; "" when the tag is gone (the digest may still be there)."""
+    environments: tuple[Environment, ...] | None = None
+    """All environments of the application."""
+    states: Mapping[str, EnvironmentState] | None = None
+    """State by environment id, for every one of `environments`."""
+    running: Release | None = None
+    """Release of the stream in `states[environment.id].running`; None is "nothing" only where that is empty."""
+    running_plan: Plan | None = None
+    """The plan which that release runs with."""
+    verified: tuple[PromotionRow, ...] | None = None
+    """Verified promotions of this commit, all environments:
+    `store.promotions(application_id=…, commit_prefix=release.commit, verified=True)`."""
+    open: tuple[PromotionRow, ...] | None = None
+    """Open promotions of this environment."""
+    plan: Plan | None = None
+    """What would be written now: `plan.build(environment, release)`."""
+    range: CommitRange | None = None
+    """`compare(running.commit, release.commit)`; unused when nothing runs and for rollbacks."""
+    commit: Commit | None = None
+    """The release's commit; needed when nothing runs or the range does not hold it."""
+    pull_requests: Mapping[str, tuple[PullRequest, ...]] | None = None
+    """By commit: the pull requests that GitHub knows for it, empty when it was looked up and has none.
+    `policy.commits_to_look_up` says for which commits; only stages that want approvals need it."""
