@@ -1,0 +1,56 @@
+"""From the environment and `config/` to `Settings`, or to one `ConfigError` that names every fault at once.
+
+Called by `bot.app` and the command line, once, before anything is opened. Writes nothing. Never quotes a secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from typing import Any
+
+from pydantic import SecretStr, ValidationError
+
+from bot.errors import ConfigError
+from bot.settings import policy
+from bot.settings.fields import PREFIX, Settings
+
+
+def load() -> Settings:
+    """The settings. Raises `ConfigError` with one sentence for each fault, each with what to do."""
+    faults = _unknown_names()
+    try:
+        settings = Settings()
+    except ValidationError as fault:
+        errors = fault.errors(include_url=False, include_context=False)
+        raise ConfigError([*faults, *(_sentence(dict(error)) for error in errors)]) from None
+    policies, wrong = policy.read(
+        (settings.config_dir / "policy.yml").read_text(encoding="utf-8"), str(settings.config_dir / "policy.yml")
+    )
+    if faults or wrong:
+        raise ConfigError([*faults, *wrong])
+    settings._policies = policies
+    return settings
+
+
+def _unknown_names() -> list[str]:
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    faults = []
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            advice = f"did you mean {close[0]}?" if close else "remove it"
+            faults.append(f"{name} is not a setting of Miso; {advice}")
+    return faults
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    """One fault, in terms of the variable that the operator typed."""
+    field = str(error["loc"][0])
+    name, about = PREFIX + field.upper(), Settings.model_fields[field]
+    if error["type"] == "missing":
+        return f"{name} is not set. {about.description}"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    hidden = about.repr is False or isinstance(error["input"], SecretStr)
+    shown = "" if hidden else f" is '{error['input']}'"
+    return f"{name}{shown}: {message[:1].lower()}{message[1:]}"

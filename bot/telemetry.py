@@ -1,0 +1,156 @@
+"""What Miso writes about itself: structured logs on stderr, with ids by contextvar and with secrets taken out.
+
+`bot.app` calls `configure` once, before anything else can log; everybody gets loggers from `logger`. Every line of
+every library passes the same formatter, which hides tokens in the finished text, tracebacks included (rule 17). It
+takes plain arguments, reads no environment, and never sends anything anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import threading
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Final, Literal, TextIO, cast
+
+import structlog
+from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import FilteringBoundLogger, Processor
+
+Format = Literal["auto", "json", "console"]
+Level = Literal["debug", "info", "warning", "error"]
+
+HIDDEN: Final = "[hidden]"
+SHORTEST: Final = 8
+"""Values shorter than this are not hidden one by one: they would blot out ordinary words."""
+
+_PATTERNS: Final = (
+    # Installation, user and app tokens, `ghs_APPID_JWT` among them:
+    # https://docs.github.com/authentication/keeping-your-account-and-data-secure/about-authentication-to-github
+    (re.compile(r"\b(gh[psour]_)[A-Za-z0-9._-]{36,}"), rf"\1{HIDDEN}"),
+    (re.compile(r"\b(github_pat_)[A-Za-z0-9_]{22,}"), rf"\1{HIDDEN}"),
+    # Any JWT, and whatever else is base64 of a JSON object: Azure's continuation tokens carry signed addresses.
+    (re.compile(r"\beyJ[A-Za-z0-9_+/=%.-]{20,}"), HIDDEN),
+    # PEM of private keys, with real or escaped line ends, also when cut off.
+    (
+        re.compile(
+            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----"
+            r"(?:(?!-----END)(?:\\+[nr]|[A-Za-z0-9+/=\s:,-]))*"
+            r"(?:-----END [A-Z0-9 ]*PRIVATE KEY-----)?"
+        ),
+        HIDDEN,
+    ),
+    (re.compile(r"(?i)\b(bearer|basic)(\s+)[A-Za-z0-9._~+/=-]{16,}"), rf"\1\2{HIDDEN}"),
+    (
+        re.compile(r"(?i)\b((?:access_token|refresh_token|client_assertion|client_secret|sig|code)=)[^&\s\"']{8,}"),
+        rf"\1{HIDDEN}",
+    ),
+)
+
+_hidden: dict[str, None] = {}
+"""Values registered by `hide`, longest first, each also as JSON and Python would escape it."""
+
+_ids: Final = structlog.contextvars.merge_contextvars
+
+
+def hide(value: str) -> None:
+    """From now on this value never stands in a log line. For secrets that have no form of their own."""
+    if len(value) < SHORTEST:
+        return
+    forms = {value, repr(value)[1:-1], repr(value.encode())[2:-1]}
+    forms |= {json.dumps(form, ensure_ascii=ascii_)[1:-1] for form in forms for ascii_ in (True, False)}
+    known = sorted({*_hidden, *forms}, key=len, reverse=True)
+    _hidden.clear()
+    _hidden.update(dict.fromkeys(known))
+
+
+def redact(text: str) -> str:
+    """The text without registered values, tokens, JWTs and private keys."""
+    for value in tuple(_hidden):
+        text = text.replace(value, HIDDEN)
+    for pattern, instead in _PATTERNS:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def logger(name: str) -> FilteringBoundLogger:
+    """A logger: `logger(__name__).info("delivery parked", code="event_shape")`. Events are constant texts."""
+    return cast(FilteringBoundLogger, structlog.stdlib.get_logger(name))
+
+
+def context(**ids: str | int) -> AbstractContextManager[None]:
+    """Ids that every line inside carries, in this task and those it starts: `delivery`, `stream`, `request_id`."""
+    return structlog.contextvars.bound_contextvars(**ids)
+
+
+class _Redacting(structlog.stdlib.ProcessorFormatter):
+    """The last hand on each line. On the finished text, so that no nesting, traceback or library escapes it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+def configure(*, level: Level = "info", form: Format = "auto", stream: TextIO | None = None) -> None:
+    """Set up all logging of the process; called again, it replaces what was.
+
+    `auto` is for people on a terminal and JSON, one object a line, everywhere else. `stream` is stderr unless given.
+    """
+    out = stream or sys.stderr
+    console = form == "console" or (form == "auto" and out.isatty())
+    # What every line gets, whether structlog or a library's stdlib logger wrote it.
+    shared: list[Processor] = [
+        _ids,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        _Redacting(
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering(console, out)],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    # The Azure SDK tells every request at INFO; its failures reach us as exceptions.
+    logging.getLogger("azure").setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        # Loggers made at import time must follow a later `configure`.
+        cache_logger_on_first_use=False,
+    )
+    # A traceback that nobody caught goes past `logging` otherwise.
+    sys.excepthook = _uncaught
+    threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def _rendering(console: bool, out: TextIO) -> list[Processor]:
+    if console:
+        # The plain traceback: pretty ones print local variables, and colours would cut tokens in two.
+        plain = structlog.dev.plain_traceback
+        return [structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=plain)]
+    return [
+        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+        structlog.processors.JSONRenderer(ensure_ascii=False),
+    ]
+
+
+def _uncaught(kind: type[BaseException], value: BaseException | None, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt) or value is None:
+        return
+    logging.getLogger("bot").critical("uncaught exception", exc_info=(kind, value, trace))
