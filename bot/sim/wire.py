@@ -126,6 +126,8 @@ class Wire:
     def _record(
         self, server: str, request: web.Request, body: bytes, response: web.StreamResponse, judged: bool = True
     ) -> None:
+        if not self.keep_exchanges and not self.observers:
+            return
         payload = response.body if isinstance(response, web.Response) else b""
         exchange = Exchange(
             server=server,
@@ -138,13 +140,16 @@ class Wire:
             response_headers={k.lower(): v for k, v in response.headers.items()},
             response_body=payload if isinstance(payload, bytes) else b"",
         )
+        self.note(exchange, judged=judged and response.status != 599)
+
+    def note(self, exchange: Exchange, *, judged: bool = True) -> None:
+        """Keep an exchange and let the observers judge it; also for what the world itself sends (webhooks)."""
         if self.keep_exchanges:
             self.exchanges.append(exchange)
-        if judged and response.status != 599:
+        if judged:
+            name = f"{exchange.server} {exchange.method} {exchange.path}"
             for observer in self.observers:
-                self.violations += [
-                    f"{server} {request.method} {request.path}: {fault}" for fault in observer(exchange)
-                ]
+                self.violations += [f"{name}: {fault}" for fault in observer(exchange)]
 
 
 def _hang_up(request: web.Request) -> web.Response:

@@ -1,0 +1,369 @@
+"""What the pretend GitHub remembers: people, repositories, pull requests, deployments, checks, runs, installations.
+
+Written by the REST routes and by the scenario verbs alike; rendered by `shapes`. Times are seconds since the epoch by
+the world's clock, ids are numbers from one counter. Nothing here speaks HTTP.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.sim.github.git import Commit, Tree
+
+APP_PERMISSIONS = {
+    "actions": "read",
+    "actions_variables": "read",
+    "checks": "write",
+    "contents": "read",
+    "deployments": "write",
+    "environments": "read",
+    "issues": "write",
+    "metadata": "read",
+    "pull_requests": "write",
+    "statuses": "write",
+}
+APP_EVENTS = (
+    "check_run",
+    "check_suite",
+    "deployment",
+    "deployment_protection_rule",
+    "deployment_review",
+    "deployment_status",
+    "issue_comment",
+    "pull_request",
+    "pull_request_review",
+    "push",
+    "release",
+    "repository",
+    "status",
+    "workflow_run",
+)
+
+
+class Problem(Exception):
+    """An answer other than success, in GitHub's words: status, message, and the list `errors` of a 422."""
+
+    def __init__(self, status: int, message: str, errors: list[Any] | None = None) -> None:
+        super().__init__(message)
+        self.status, self.message, self.errors = status, message, errors
+
+
+class Misused(Exception):
+    """A scenario verb was asked for something that makes no sense in this world."""
+
+
+@dataclass
+class User:
+    id: int
+    login: str
+    kind: str = "User"
+    name: str = ""
+    email: str = ""
+
+
+@dataclass
+class Reaction:
+    id: int
+    user_id: int
+    content: str
+    at: float
+
+
+@dataclass
+class Comment:
+    """A comment of a pull request's conversation. `app`: slug of the App it was written through, if any."""
+
+    id: int
+    number: int
+    user_id: int
+    body: str
+    created: float
+    updated: float
+    app: str | None = None
+    reactions: list[Reaction] = field(default_factory=list)
+
+
+@dataclass
+class Review:
+    id: int
+    user_id: int
+    state: str
+    body: str
+    commit_id: str
+    at: float
+
+
+@dataclass
+class Pull:
+    """One pull request. `head_repository` is None once its fork was deleted."""
+
+    number: int
+    id: int
+    title: str
+    body: str
+    user_id: int
+    head_ref: str
+    head_sha: str
+    head_repository: int | None
+    head_user: int
+    base_ref: str
+    base_sha: str
+    created: float
+    updated: float
+    commits: list[str] = field(default_factory=list)
+    state: str = "open"
+    merged_at: float | None = None
+    closed_at: float | None = None
+    merged_by: int | None = None
+    merge_commit_sha: str | None = None
+    reviews: list[Review] = field(default_factory=list)
+
+
+@dataclass
+class DeploymentStatus:
+    id: int
+    state: str
+    description: str
+    environment: str
+    environment_url: str
+    log_url: str
+    creator_id: int
+    app: str | None
+    at: float
+
+
+@dataclass
+class Deployment:
+    id: int
+    sha: str
+    ref: str
+    task: str
+    payload: Any
+    environment: str
+    description: str | None
+    creator_id: int
+    app: str | None
+    created: float
+    transient: bool
+    production: bool
+    statuses: list[DeploymentStatus] = field(default_factory=list)
+    run_id: int | None = None
+
+    def active(self) -> bool:
+        return bool(self.statuses) and self.statuses[-1].state == "success"
+
+
+@dataclass
+class CheckRun:
+    id: int
+    name: str
+    head_sha: str
+    app: str
+    external_id: str
+    details_url: str | None
+    status: str
+    conclusion: str | None
+    started: float
+    completed: float | None
+    output: dict[str, Any]
+    actions: list[dict[str, str]] = field(default_factory=list)
+
+
+@dataclass
+class CommitStatus:
+    id: int
+    sha: str
+    context: str
+    state: str
+    description: str | None
+    target_url: str | None
+    creator_id: int
+    at: float
+
+
+@dataclass
+class Run:
+    """One attempt-counted run of a workflow."""
+
+    id: int
+    path: str
+    event: str
+    head_sha: str
+    head_branch: str
+    head_repository: int
+    actor_id: int
+    number: int
+    attempt: int
+    workflow_id: int
+    status: str
+    conclusion: str | None
+    created: float
+    updated: float
+    approvals: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class Gate:
+    """One protected job that waits: a run, an environment, and what was said about it."""
+
+    run_id: int
+    environment: str
+    deployment_id: int
+    created: float
+    state: str = "pending"
+    comments: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Environment:
+    id: int
+    name: str
+    reviewers: list[int] = field(default_factory=list)
+    app_rule: bool = False
+    prevent_self_review: bool = False
+    variables: dict[str, str] = field(default_factory=dict)
+    created: float = 0.0
+
+
+@dataclass
+class Repository:
+    """One repository. Forks share the dictionary `commits` with their parent, as GitHub's networks do."""
+
+    id: int
+    owner_id: int
+    name: str
+    private: bool
+    default_branch: str
+    created: float
+    fork_of: int | None = None
+    branches: dict[str, str] = field(default_factory=dict)
+    commits: dict[str, Commit] = field(default_factory=dict)
+    collaborators: dict[int, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+    environments: dict[str, Environment] = field(default_factory=dict)
+    pulls: dict[int, Pull] = field(default_factory=dict)
+    comments: dict[int, Comment] = field(default_factory=dict)
+    deployments: dict[int, Deployment] = field(default_factory=dict)
+    checks: dict[int, CheckRun] = field(default_factory=dict)
+    statuses: list[CommitStatus] = field(default_factory=list)
+    runs: dict[int, Run] = field(default_factory=dict)
+    gates: list[Gate] = field(default_factory=list)
+    workflows: dict[str, int] = field(default_factory=dict)
+
+    def tree(self, ref: str) -> Tree:
+        return self.commits[self.resolve(ref)].tree
+
+    def resolve(self, ref: str) -> str:
+        """The SHA behind a branch, a full ref or an unambiguous SHA of at least seven digits; 404 otherwise."""
+        name = ref.removeprefix("refs/").removeprefix("heads/")
+        if name in self.branches:
+            return self.branches[name]
+        if ref in self.commits:
+            return ref
+        found = [sha for sha in self.commits if len(ref) >= 7 and sha.startswith(ref)]
+        if len(found) == 1:
+            return found[0]
+        raise Problem(404, f"No commit found for SHA: {ref}")
+
+
+@dataclass
+class Installation:
+    id: int
+    account_id: int
+    permissions: dict[str, str]
+    events: tuple[str, ...]
+    selected: set[int] | None
+    created: float
+    suspended: float | None = None
+    suspended_by: int | None = None
+
+
+@dataclass(frozen=True)
+class Token:
+    """One installation token with the scope it was asked for. `repositories` None: all of the installation."""
+
+    value: str = field(repr=False)
+    installation_id: int
+    repositories: frozenset[int] | None
+    permissions: dict[str, str]
+    expires: float
+
+
+@dataclass(frozen=True)
+class AppIdentity:
+    """The one App that the pretend GitHub knows as its guest. `public_key` verifies its JWT."""
+
+    id: int
+    slug: str
+    public_key: Any
+    permissions: dict[str, str]
+    events: tuple[str, ...]
+    client_id: str = "Iv23liMisoDemo000000"
+
+
+class State:
+    """Everything that the pretend GitHub remembers, with the few look-ups that every part needs."""
+
+    def __init__(self, app: AppIdentity, clock: Callable[[], float] = time.time) -> None:
+        self.app, self.clock = app, clock
+        self.api_url = self.web_url = ""
+        self.users: dict[int, User] = {}
+        self.repositories: dict[int, Repository] = {}
+        self.redirects: dict[str, int] = {}
+        self.installations: dict[int, Installation] = {}
+        self.tokens: dict[str, Token] = {}
+        self.rate_limit = 5000
+        self.used: dict[str, int] = {}
+        self._ids: Iterator[int] = itertools.count(1001)
+        self.bot = self.add_user(f"{app.slug}[bot]", kind="Bot")
+        self.actions_bot = self.add_user("github-actions[bot]", kind="Bot")
+        self.web_flow = self.add_user("web-flow", email="noreply@github.com", name="GitHub")
+        self.app_owner = self.add_user("miso-makers", kind="Organization")
+
+    def next_id(self) -> int:
+        return next(self._ids)
+
+    def node_id(self, kind: str, number: int | str) -> str:
+        return f"{kind}_{hashlib.sha256(f'{kind}{number}'.encode()).hexdigest()[:16]}"
+
+    def add_user(self, login: str, *, kind: str = "User", name: str = "", email: str = "") -> User:
+        number = self.next_id()
+        user = User(number, login, kind, name or login, email or f"{number}+{login}@users.noreply.github.com")
+        self.users[number] = user
+        return user
+
+    def user(self, login: str) -> User:
+        """The account of that login, whatever its case; 404 when there is none."""
+        for user in self.users.values():
+            if user.login.casefold() == login.casefold():
+                return user
+        raise Problem(404, "Not Found")
+
+    def full_name(self, repository: Repository) -> str:
+        return f"{self.users[repository.owner_id].login}/{repository.name}"
+
+    def by_name(self, full_name: str) -> Repository | None:
+        wanted = full_name.casefold()
+        for repository in self.repositories.values():
+            if self.full_name(repository).casefold() == wanted:
+                return repository
+        return None
+
+    def moved_to(self, full_name: str) -> Repository | None:
+        """Where a former name leads now."""
+        number = self.redirects.get(full_name.casefold())
+        return self.repositories.get(number) if number is not None else None
+
+    def installation_for(self, repository: Repository) -> Installation | None:
+        """The App's installation that covers this repository, suspended or not."""
+        for installation in self.installations.values():
+            if installation.account_id == repository.owner_id and (
+                installation.selected is None or repository.id in installation.selected
+            ):
+                return installation
+        return None
