@@ -1,0 +1,225 @@
+"""The tables on SQLite, as numbered migrations that sqlite-utils records in the database itself.
+
+Called once by `SqliteStore.open`. Within a minor release a migration only adds, so that an older process may run on
+beside a newer one; a number that was ever released is never edited. Another engine runs the same numbers with DDL of
+its own. Nothing here reads or writes data.
+
+https://sqlite-utils.datasette.io/en/stable/migrations.html
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+MIGRATIONS = Migrations("miso")
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the database to this version's shape; any number of processes may try at once.
+
+    All of it happens in one immediate transaction, inside which sqlite-utils makes savepoints: its own `BEGIN` is a
+    deferred one, and would fail at once where two processes start together.
+    """
+    db = Database(connection, execute_plugins=False)
+    if not MIGRATIONS.pending(db):
+        return  # so that a database that needs nothing is opened without a lock
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        MIGRATIONS.apply(db)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _run(db: Database, script: str) -> None:
+    # `executescript` would commit the transaction that we stand in.
+    for statement in script.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+@MIGRATIONS(name="0001_inbox")
+def inbox(db: Database) -> None:
+    # The body comes last: a row is read from the left, and the pages of a long body only when it is asked for.
+    _run(
+        db,
+        """
+        CREATE TABLE delivery (
+          guid TEXT NOT NULL PRIMARY KEY,
+          event TEXT NOT NULL,
+          body_hash BLOB NOT NULL,
+          state TEXT NOT NULL CHECK (state IN ('waiting', 'done', 'parked')),
+          received_us INTEGER NOT NULL,
+          due_us INTEGER NOT NULL,
+          done_us INTEGER NOT NULL DEFAULT 0,
+          attempts INTEGER NOT NULL DEFAULT 0,
+          reopened INTEGER NOT NULL DEFAULT 0,
+          holder TEXT NOT NULL DEFAULT '',
+          held_until_us INTEGER NOT NULL DEFAULT 0,
+          replay_of TEXT NOT NULL DEFAULT '',
+          code TEXT NOT NULL DEFAULT '',
+          note TEXT NOT NULL DEFAULT '',
+          hook_target_id TEXT NOT NULL DEFAULT '',
+          body BLOB NOT NULL
+        );
+        CREATE INDEX delivery_by_body ON delivery (body_hash, received_us);
+        CREATE INDEX delivery_by_state ON delivery (state, received_us);
+        CREATE INDEX delivery_by_time ON delivery (received_us);
+        """,
+    )
+
+
+@MIGRATIONS(name="0002_journal")
+def journal(db: Database) -> None:
+    _run(
+        db,
+        """
+        CREATE TABLE journal (
+          position INTEGER PRIMARY KEY,
+          stream TEXT NOT NULL,
+          seq INTEGER NOT NULL CHECK (seq > 0),
+          kind TEXT NOT NULL,
+          v INTEGER NOT NULL,
+          at_us INTEGER NOT NULL,
+          actor_kind TEXT NOT NULL,
+          actor_id INTEGER NOT NULL,
+          application_id TEXT NOT NULL,
+          environment_id TEXT NOT NULL,
+          epoch INTEGER NOT NULL,
+          body TEXT NOT NULL,
+          prev TEXT NOT NULL,
+          hash TEXT NOT NULL,
+          UNIQUE (stream, seq)
+        );
+        CREATE INDEX journal_by_kind ON journal (kind, position);
+        CREATE INDEX journal_by_environment ON journal (environment_id, position);
+        CREATE TABLE checkpoint (
+          number INTEGER PRIMARY KEY,
+          at_us INTEGER NOT NULL,
+          position INTEGER NOT NULL,
+          heads TEXT NOT NULL,
+          prev TEXT NOT NULL,
+          hash TEXT NOT NULL
+        );
+        """,
+    )
+
+
+@MIGRATIONS(name="0003_projections")
+def projections(db: Database) -> None:
+    _run(
+        db,
+        """
+        CREATE TABLE promotion (
+          stream TEXT NOT NULL PRIMARY KEY,
+          status TEXT NOT NULL,
+          is_open INTEGER NOT NULL,
+          head_seq INTEGER NOT NULL,
+          application_id TEXT NOT NULL,
+          environment_id TEXT NOT NULL,
+          repository_id INTEGER NOT NULL,
+          commit_sha TEXT NOT NULL,
+          digest TEXT NOT NULL,
+          verified INTEGER NOT NULL,
+          pull_request INTEGER NOT NULL,
+          requested_us INTEGER NOT NULL,
+          wake_at_us INTEGER NOT NULL,
+          changed_us INTEGER NOT NULL,
+          reported_seq INTEGER NOT NULL DEFAULT 0,
+          report_due_us INTEGER NOT NULL DEFAULT 0
+        );
+        CREATE INDEX promotion_open ON promotion (wake_at_us) WHERE is_open = 1;
+        CREATE INDEX promotion_unreported ON promotion (changed_us) WHERE reported_seq < head_seq;
+        CREATE INDEX promotion_by_time ON promotion (requested_us);
+        CREATE INDEX promotion_by_application ON promotion (application_id, requested_us);
+        CREATE INDEX promotion_by_environment ON promotion (environment_id, requested_us);
+        CREATE INDEX promotion_by_commit ON promotion (repository_id, commit_sha);
+        CREATE INDEX promotion_by_pull_request ON promotion (repository_id, pull_request);
+        CREATE TABLE environment_state (
+          environment_id TEXT NOT NULL PRIMARY KEY,
+          version INTEGER NOT NULL,
+          running TEXT NOT NULL,
+          last_verified TEXT NOT NULL,
+          held TEXT NOT NULL
+        );
+        """,
+    )
+
+
+@MIGRATIONS(name="0004_leases")
+def leases(db: Database) -> None:
+    _run(
+        db,
+        """
+        CREATE TABLE lease (
+          resource TEXT NOT NULL PRIMARY KEY,
+          holder TEXT NOT NULL,
+          stream TEXT NOT NULL,
+          epoch INTEGER NOT NULL,
+          until_us INTEGER NOT NULL
+        );
+        CREATE TABLE operation (
+          stream TEXT NOT NULL,
+          step TEXT NOT NULL,
+          epoch INTEGER NOT NULL,
+          continuation TEXT NOT NULL,
+          started_us INTEGER NOT NULL,
+          PRIMARY KEY (stream, step)
+        );
+        CREATE TABLE surface (
+          stream TEXT NOT NULL,
+          surface TEXT NOT NULL,
+          remote_id INTEGER NOT NULL,
+          shown_seq INTEGER NOT NULL,
+          body_hash TEXT NOT NULL,
+          PRIMARY KEY (stream, surface)
+        );
+        """,
+    )
+
+
+@MIGRATIONS(name="0005_registry")
+def registry(db: Database) -> None:
+    _run(
+        db,
+        """
+        CREATE TABLE application (
+          id TEXT NOT NULL PRIMARY KEY,
+          name TEXT NOT NULL,
+          repository_id INTEGER NOT NULL,
+          owner_id INTEGER NOT NULL,
+          origin TEXT NOT NULL
+        );
+        CREATE INDEX application_by_repository ON application (repository_id);
+        CREATE TABLE environment (
+          id TEXT NOT NULL PRIMARY KEY,
+          application_id TEXT NOT NULL REFERENCES application (id),
+          github_name TEXT NOT NULL,
+          stage TEXT NOT NULL,
+          tenant_id TEXT NOT NULL,
+          client_id TEXT NOT NULL,
+          subscription_id TEXT NOT NULL,
+          resource_group TEXT NOT NULL,
+          location TEXT NOT NULL,
+          target TEXT NOT NULL,
+          name TEXT NOT NULL,
+          plan TEXT NOT NULL,
+          slot TEXT NOT NULL,
+          dns_label TEXT NOT NULL,
+          registry TEXT NOT NULL,
+          pull_identity TEXT NOT NULL,
+          pull_identity_resource_id TEXT NOT NULL,
+          cpu REAL NOT NULL,
+          memory_gb REAL NOT NULL,
+          probe TEXT NOT NULL,
+          settings TEXT NOT NULL,
+          origin TEXT NOT NULL
+        );
+        CREATE INDEX environment_by_application ON environment (application_id);
+        """,
+    )
