@@ -104,6 +104,8 @@ class Code(StrEnum):
     OUT_OF_BAND = "out_of_band"
     GATE_NO_DECISION = "gate_no_decision"
     GATE_EXPIRED = "gate_expired"
+    GATE_APPROVED = "gate_approved"
+    GATE_REJECTED = "gate_rejected"
 
     # registries
     REGISTRY_UNAVAILABLE = "registry_unavailable"

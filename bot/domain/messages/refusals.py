@@ -1,0 +1,71 @@
+"""Every reason code's sentence and next step, said with the values at hand.
+
+Called by whoever refuses: `raise refusal(Code.RELEASE_HELD, stage=…, commit=…, command=…)`. Values are escaped here and
+nowhere else, so callers hand them over as they are. Sentences are Markdown: plain words and code spans only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bot.domain.codes import Code
+from bot.domain.commands import CommandFault
+from bot.domain.decision import Fixer
+from bot.domain.messages.entry import PLACEHOLDERS, Entry, Value
+from bot.domain.messages.table_outside import OUTSIDE
+from bot.domain.messages.table_person import PERSON
+from bot.domain.messages.table_release import RELEASE
+from bot.errors import Refused
+
+TABLE: Mapping[Code, Entry] = {**RELEASE, **PERSON, **OUTSIDE}
+
+WHO: Mapping[Fixer, str] = {
+    Fixer.NOBODY: "nobody needs to do anything",
+    Fixer.REQUESTER: "whoever typed it",
+    Fixer.APPROVER: "somebody else who may approve",
+    Fixer.WRITER: "anybody with write access to the repository",
+    Fixer.MAINTAINER: "an administrator of the repository",
+    Fixer.OPERATOR: "whoever runs Miso",
+    Fixer.WAIT: "nobody: it usually passes by itself",
+}
+"""Who can change it, as a phrase that follows "Who can fix it:"."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """One code in words: title without full stop, sentence, hint (may be empty) and who can fix it."""
+
+    code: Code
+    title: str
+    sentence: str
+    hint: str
+    who: Fixer
+
+
+def explain(code: Code, **values: Value) -> Explanation:
+    """The code in words. A value is written for a `PLACEHOLDERS` name; unknown names and empty values are ignored."""
+    entry = TABLE[code]
+    values = {"command": entry.command, **{name: value for name, value in values.items() if value != ""}}
+    phrases = {
+        name: placeholder.write(values[name]) if name in values else placeholder.default
+        for name, placeholder in PLACEHOLDERS.items()
+    }
+    sentence, hint = entry.sentence.format_map(phrases), entry.hint.format_map(phrases)
+    if not sentence.startswith("`"):
+        sentence = sentence[0].upper() + sentence[1:]
+    return Explanation(code=code, title=entry.title, sentence=sentence, hint=hint, who=entry.who)
+
+
+def refusal(code: Code, **values: Value) -> Refused:
+    """The error to raise. `refusal(result.code, **result.values)` speaks for a rule of the policy."""
+    said = explain(code, **values)
+    return Refused(code, said.sentence, said.hint)
+
+
+def fault(found: CommandFault) -> Refused:
+    """What a person is told whose comment meant to be a command."""
+    values: dict[str, Value] = dict(found.values)
+    if found.suggestion:
+        values["command"] = found.suggestion
+    return refusal(found.code, **values)
