@@ -25,7 +25,8 @@ def passed(rule: str) -> RuleResult:
 
 
 def failed(rule: str, code: Code, fixer: Fixer, command: str = "", **values: str | int) -> RuleResult:
-    return RuleResult(rule=rule, state=RuleState.FAIL, code=code, fixer=fixer, command=command, values=values)
+    said = {**values, "command": command} if command else values
+    return RuleResult(rule=rule, state=RuleState.FAIL, code=code, fixer=fixer, command=command, values=said)
 
 
 def unknown(rule: str, code: Code, fixer: Fixer = Fixer.WAIT, **values: str | int) -> RuleResult:
@@ -132,7 +133,7 @@ def registry_allowed(request: Asked, rules: Rules) -> RuleResult:
     own = request.environment.registry
     if slash and host in rules.registries and own in ("", host):
         return passed("registry")
-    return failed("registry", Code.IMAGE_HOST_NOT_ALLOWED, Fixer.OPERATOR)
+    return failed("registry", Code.IMAGE_HOST_NOT_ALLOWED, Fixer.OPERATOR, host=host)
 
 
 def image_exists(request: Asked, facts: Facts) -> RuleResult:
@@ -218,7 +219,7 @@ def _verified_in(places: set[str], release: Release, facts: Facts) -> bool:
 
 
 def not_held(request: Asked, facts: Facts) -> RuleResult:
-    """No environment of the application was rolled back from this commit or digest and not cleared by a person since."""
+    """No environment of the application was rolled back from this commit or digest without being cleared since."""
     release = request.release
     if release is None:
         return no_release("holds")
@@ -266,7 +267,7 @@ def not_older(request: Asked, facts: Facts) -> RuleResult:
 
 
 def not_duplicate(request: Asked, facts: Facts) -> RuleResult:
-    """The same digest neither runs there by the same plan, nor is on its way there."""
+    """The same release neither runs there nor is on its way there. Changed settings go out with the next release."""
     release = request.release
     if release is None:
         return no_release("duplicate")
@@ -274,8 +275,10 @@ def not_duplicate(request: Asked, facts: Facts) -> RuleResult:
     if empty is None or facts.open is None:
         return unknown("duplicate", Code.STATE_UNKNOWN)
     values = {"stage": request.environment.stage.value, "commit": short(release.commit)}
-    if facts.running is not None and not empty and _same_state(facts, facts.running, release):
-        return failed("duplicate", Code.ALREADY_RUNNING, Fixer.NOBODY, **values)
+    running = facts.running
+    # The commit counts too: two commits may build the same image, and each wants to be seen healthy on its own.
+    if not empty and running is not None and (running.digest, running.commit) == (release.digest, release.commit):
+        return failed("duplicate", Code.ALREADY_RUNNING, Fixer.NOBODY, "/status", **values)
     if any(
         row.open and row.stream != request.stream and row.digest == release.digest and row.commit == release.commit
         for row in facts.open
@@ -283,13 +286,6 @@ def not_duplicate(request: Asked, facts: Facts) -> RuleResult:
     ):
         return failed("duplicate", Code.ALREADY_REQUESTED, Fixer.NOBODY, "/status", **values)
     return passed("duplicate")
-
-
-def _same_state(facts: Facts, running: Release, release: Release) -> bool:
-    """The same digest may go out again when the operator changed the environment, which the plan shows."""
-    if running.digest != release.digest:
-        return False
-    return facts.plan is None or facts.running_plan is None or facts.plan.hash == facts.running_plan.hash
 
 
 def authors_known(request: Asked, authors: Authors, policy: StagePolicy) -> RuleResult:

@@ -69,10 +69,10 @@ class RuleResult:
     code: Code | None = None
     """None exactly when the state is PASS."""
     values: Mapping[str, str | int] = field(default_factory=dict)
-    """What the sentence needs: `stage`, `commit`, `role`, `needs`, … Holds registry values and GitHub facts only."""
+    """What the sentence needs: `stage`, `commit`, `role`, `needs`, `hours`, `host`, `running`, `command`."""
     fixer: Fixer = Fixer.NOBODY
     command: str = ""
-    """A line that whoever can fix it may type next; empty when there is none."""
+    """A line that whoever can fix it may type next; empty when there is none. Also in `values`, for the sentence."""
 
     @property
     def passed(self) -> bool:
@@ -149,7 +149,7 @@ class Facts:
     running: Release | None = None
     """Release of the stream in `states[environment.id].running`; None is "nothing" only where that is empty."""
     running_plan: Plan | None = None
-    """The plan which that release runs with."""
+    """The plan which that release runs with; for showing what would change (`plan.difference`), not for deciding."""
     verified: tuple[PromotionRow, ...] | None = None
     """Verified promotions of this commit, all environments:
     `store.promotions(application_id=…, commit_prefix=release.commit, verified=True)`."""

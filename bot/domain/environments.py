@@ -1,0 +1,77 @@
+"""What runs where, what was last seen healthy there, and what is held: the projection of an environment.
+
+`bot.services.journal` calls `apply` beside every row that it writes, so that projection and journal stand in one
+transaction; a test rebuilds the projection from rows and finds it equal. Only rows of promotion streams count.
+
+| row              | what follows                                                                              |
+|------------------|-------------------------------------------------------------------------------------------|
+| deploy.done      | the promotion's release runs                                                              |
+| probe.passed     | it is also the last that was seen healthy, and a hold of its own stream is over           |
+| deploy.failed    | it is held; what runs stays as it is known, for a failed write may have changed nothing   |
+| probe.failed     | it is held; it still runs until the rollback is done                                      |
+| rollback.done    | the last one that was seen healthy runs again                                             |
+| hold.cleared     | that stream's hold is lifted                                                              |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from bot.domain import promotion as promotions
+from bot.domain.model import EnvironmentState, Hold, Row, Status
+from bot.domain.promotion import VERSION, Kind, Promotion
+
+
+def apply(state: EnvironmentState, row: Row, promotion: Promotion) -> EnvironmentState | None:
+    """The state after `row`, one version higher; None when the row changes nothing.
+
+    `promotion` is the stream's state after the row. A stream that a newer Miso wrote to changes nothing here.
+    """
+    if promotion.status is Status.NEWER or row.v > VERSION:
+        return None
+    after = _after(state, row, promotion)
+    return None if after == state else replace(after, version=state.version + 1)
+
+
+def _after(state: EnvironmentState, row: Row, promotion: Promotion) -> EnvironmentState:
+    match row.kind:
+        case Kind.DEPLOY_DONE:
+            return replace(state, running=row.stream)
+        case Kind.PROBE_PASSED:
+            return replace(state, running=row.stream, last_verified=row.stream, held=_without(state, row.stream))
+        case Kind.DEPLOY_FAILED | Kind.PROBE_FAILED:
+            release = promotion.request.release
+            hold = Hold(commit=release.commit, digest=release.digest, stream=row.stream, since_us=row.at_us)
+            return state if _holds(state, row.stream) else replace(state, held=(*state.held, hold))
+        case Kind.ROLLBACK_DONE:
+            return replace(state, running=state.last_verified)
+        case Kind.HOLD_CLEARED:
+            return replace(state, held=_without(state, row.stream))
+        case _:
+            return state
+
+
+def _holds(state: EnvironmentState, stream: str) -> bool:
+    return any(hold.stream == stream for hold in state.held)
+
+
+def _without(state: EnvironmentState, stream: str) -> tuple[Hold, ...]:
+    return tuple(hold for hold in state.held if hold.stream != stream)
+
+
+def rebuild(rows: Iterable[Row]) -> dict[str, EnvironmentState]:
+    """State by environment id from all rows of all promotion streams, in the order in which they were written."""
+    streams: dict[str, Promotion] = {}
+    states: dict[str, EnvironmentState] = {}
+    for row in rows:
+        before = streams.get(row.stream)
+        if before is None and row.kind != Kind.REQUESTED:
+            continue
+        after = promotions.fold([row]) if before is None else promotions.apply(before, row)
+        streams[row.stream] = after
+        state = states.get(after.environment_id) or EnvironmentState(environment_id=after.environment_id)
+        changed = apply(state, row, after)
+        if changed is not None:
+            states[after.environment_id] = changed
+    return states
