@@ -40,3 +40,7 @@ def throttled(route: str = "arm ", retry_after: int = 1, times: int | None = 1) 
 def unavailable(route: str = "arm ", times: int | None = 1) -> Fault:
     message = "The service is temporarily unavailable. Please try again later."
     return _arm(route, 503, "ServiceUnavailable", message, times)
+
+
+def gone(route: str, times: int | None = 1) -> Fault:
+    return _arm(route, 404, "NotFound", "The operation was not found.", times)
