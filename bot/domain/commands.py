@@ -67,37 +67,12 @@ _LOOKALIKES: Mapping[int, str] = {
     0x03BF: "o", 0x03C1: "p", 0x03C4: "t", 0x03C5: "u",
 }  # fmt: skip
 """Cyrillic, Greek and phonetic letters that a reader takes for the Latin ones in our verbs; NFKD finds the rest."""
-_CONTAINERS = frozenset(  # fmt: skip
-    {
-        "blockquote",
-        "code",
-        "dd",
-        "del",
-        "details",
-        "div",
-        "dl",
-        "dt",
-        "kbd",
-        "li",
-        "ol",
-        "pre",
-        "s",
-        "samp",
-        "script",
-        "section",
-        "span",
-        "strike",
-        "style",
-        "table",
-        "td",
-        "template",
-        "textarea",
-        "th",
-        "title",
-        "tr",
-        "ul",
-    }
-)
+# fmt: off
+_CONTAINERS = frozenset({
+    "blockquote", "code", "dd", "del", "details", "div", "dl", "dt", "kbd", "li", "ol", "pre", "s", "samp", "script",
+    "section", "span", "strike", "style", "table", "td", "template", "textarea", "th", "title", "tr", "ul",
+})
+# fmt: on
 """HTML elements that quote, fold, strike or hide what stands in them."""
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9-]*)(?=[\s/>])", re.IGNORECASE)
 _BLOCKS = MarkdownIt("commonmark").enable("table").disable("inline")

@@ -4,7 +4,81 @@ Called by verbs, doors and windows alike: values in, Markdown out. Pure: it fetc
 nothing. Text that somebody outside wrote passes `quote` or `plain` before it is part of anything (security rule 14).
 """
 
+from bot.domain.messages.buttons import Button, button_identifier, buttons_of, is_current, parse_button
 from bot.domain.messages.escape import bare, plain, quote, vouched
-from bot.domain.messages.refusals import TABLE, WHO, Explanation, explain, fault, refusal
+from bot.domain.messages.notices import BUILD_CHECK, build_check, gate_comment, out_of_band
+from bot.domain.messages.refusals import (
+    TABLE,
+    WHO,
+    Explanation,
+    explain,
+    explain_rule,
+    fault,
+    refusal,
+    refusal_of,
+)
+from bot.domain.messages.replies import (
+    HELP,
+    reply_apology,
+    reply_approved,
+    reply_cleared,
+    reply_decision,
+    reply_help,
+    reply_marker,
+    reply_refused,
+    reply_rejected,
+    reply_requested,
+    reply_status,
+    reply_why,
+    with_marker,
+)
+from bot.domain.messages.report import Links, Report, check_name, report
+from bot.domain.messages.sticky import Standing, marker, sticky_comment, sticky_marker
+from bot.domain.messages.words import headline, next_step
 
-__all__ = ["TABLE", "WHO", "Explanation", "bare", "explain", "fault", "plain", "quote", "refusal", "vouched"]
+__all__ = [
+    "BUILD_CHECK",
+    "HELP",
+    "TABLE",
+    "WHO",
+    "Button",
+    "Explanation",
+    "Links",
+    "Report",
+    "Standing",
+    "bare",
+    "build_check",
+    "button_identifier",
+    "buttons_of",
+    "check_name",
+    "explain",
+    "explain_rule",
+    "fault",
+    "gate_comment",
+    "headline",
+    "is_current",
+    "marker",
+    "next_step",
+    "out_of_band",
+    "parse_button",
+    "plain",
+    "quote",
+    "refusal",
+    "refusal_of",
+    "reply_apology",
+    "reply_approved",
+    "reply_cleared",
+    "reply_decision",
+    "reply_help",
+    "reply_marker",
+    "reply_refused",
+    "reply_rejected",
+    "reply_requested",
+    "reply_status",
+    "reply_why",
+    "report",
+    "sticky_comment",
+    "sticky_marker",
+    "vouched",
+    "with_marker",
+]

@@ -7,12 +7,13 @@ nowhere else, so callers hand them over as they are. Sentences are Markdown: pla
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.domain.codes import Code
 from bot.domain.commands import CommandFault
-from bot.domain.decision import Fixer
+from bot.domain.decision import Decision, Fixer, RuleResult, Verdict
 from bot.domain.messages.entry import PLACEHOLDERS, Entry, Value
+from bot.domain.messages.escape import quote
 from bot.domain.messages.table_outside import OUTSIDE
 from bot.domain.messages.table_person import PERSON
 from bot.domain.messages.table_release import RELEASE
@@ -61,6 +62,27 @@ def refusal(code: Code, **values: Value) -> Refused:
     """The error to raise. `refusal(result.code, **result.values)` speaks for a rule of the policy."""
     said = explain(code, **values)
     return Refused(code, said.sentence, said.hint)
+
+
+def explain_rule(result: RuleResult) -> Explanation:
+    """A rule that does not pass, in words, with the line to type at the end of its hint. `result.code` must be set."""
+    if result.code is None:
+        raise ValueError(f"rule {result.rule} passes: there is nothing to explain")
+    values: dict[str, Value] = {**result.values, "command": result.command}
+    said = explain(result.code, **values)
+    if result.command and result.command not in said.hint:
+        said = replace(said, hint=f"{said.hint} Type {quote(result.command, 120)}.".strip())
+    return replace(said, who=result.fixer)
+
+
+def refusal_of(decision: Decision) -> Refused:
+    """The error for a decision that does not allow: its first obstacle, or what it says without one."""
+    if decision.obstacles and decision.obstacles[0].code is not None:
+        said = explain_rule(decision.obstacles[0])
+        return Refused(said.code, said.sentence, said.hint)
+    if decision.verdict is Verdict.NEEDS_APPROVAL:
+        return refusal(Code.NEEDS_APPROVAL, needs=decision.approvals_needed)
+    return refusal(Code.NO_RULES)
 
 
 def fault(found: CommandFault) -> Refused:

@@ -137,9 +137,21 @@ OUTSIDE: Mapping[Code, Entry] = {
     ),
     Code.GATE_NO_DECISION: Entry(
         "The gate cannot decide yet",
-        "Miso could not establish everything that it must know, so the gate stays closed.",
-        "It is asked again by itself; somebody who may promote can look at `/why production`.",
-        Fixer.WAIT,
+        "This commit does not have every approval for {stage} that it needs yet, so the gate waits.",
+        "Type `/promote` on its pull request, or let somebody else type `/approve` where it was asked for already.",
+        Fixer.APPROVER,
+    ),
+    Code.GATE_APPROVED: Entry(
+        "The gate is open",
+        "This commit was asked for in {stage} and has every approval that it needs.",
+        "There is nothing to do.",
+        Fixer.NOBODY,
+    ),
+    Code.GATE_REJECTED: Entry(
+        "The gate stays closed",
+        "This commit was rejected, refused or rolled back in {stage}, so this job may not go on.",
+        "`/why` on its pull request tells what stands in the way; then run the job again.",
+        Fixer.WRITER,
     ),
     Code.GATE_EXPIRED: Entry(
         "The gate waited too long",

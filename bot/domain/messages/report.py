@@ -1,0 +1,252 @@
+"""Everything that GitHub shows of one promotion, as one value: deployment status, check run and a comment's section.
+
+Called by `bot.services.reporting`, which compares it with what is shown and publishes the difference. The same state
+gives the same report, whenever it is asked; only a pause is judged by the clock that it is given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.domain.messages.buttons import actions
+from bot.domain.messages.entry import commit as short
+from bot.domain.messages.escape import plain, quote
+from bot.domain.messages.words import (
+    duration,
+    headline,
+    missing,
+    moment,
+    next_step,
+    person,
+    waits_for_people,
+    why,
+)
+from bot.domain.model import (
+    ActorKind,
+    Application,
+    CheckRun,
+    DeploymentStatus,
+    Environment,
+    ProbeKind,
+    Release,
+    Status,
+    Step,
+    TargetKind,
+)
+from bot.domain.promotion import Promotion, StepState
+from bot.domain.rules import Rules
+
+
+@dataclass(frozen=True, kw_only=True)
+class Links:
+    """Addresses that Miso itself made. One that does not look like an address is left out, never printed."""
+
+    repository_url: str = ""
+    """`https://github.com/owner/name`, without trailing slash."""
+    details_url: str = ""
+    """A page with the whole story of this promotion, if there is one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What every surface shall show. Do not publish it for `Status.NEWER`: a newer replica speaks for those."""
+
+    deployment: DeploymentStatus
+    check: CheckRun
+    section: str
+    """A folded part of the sticky comment, as Markdown in `<details>`."""
+
+
+_STATES: Mapping[Status, tuple[str, str, str]] = {
+    Status.REQUESTED: ("queued", "queued", ""),
+    Status.APPROVED: ("queued", "queued", ""),
+    Status.DEPLOYING: ("in_progress", "in_progress", ""),
+    Status.DEPLOYED: ("in_progress", "in_progress", ""),
+    Status.UNHEALTHY: ("in_progress", "in_progress", ""),
+    Status.FAILED: ("in_progress", "in_progress", ""),
+    Status.ROLLING_BACK: ("in_progress", "in_progress", ""),
+    Status.LIVE: ("success", "completed", "success"),
+    Status.ROLLED_BACK: ("failure", "completed", "failure"),
+    Status.STUCK: ("error", "completed", "failure"),
+    Status.REJECTED: ("inactive", "completed", "cancelled"),
+    Status.REFUSED: ("error", "completed", "failure"),
+    Status.SUPERSEDED: ("inactive", "completed", "skipped"),
+    Status.NEWER: ("in_progress", "in_progress", ""),
+}
+"""State of the deployment, status and conclusion of the check: https://docs.github.com/en/rest/deployments/statuses and
+https://docs.github.com/en/rest/checks/runs"""
+
+_STEPS: Mapping[str, str] = {
+    Step.GROUP_DELETE: "Remove the old container group",
+    Step.GROUP_PUT: "Create the container group",
+    Step.SITE_PUT: "Prepare the web app",
+    Step.SLOT_PUT: "Deploy to the slot",
+    Step.SWAP: "Swap the slot into place",
+}
+_URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d{1,5})?(?:/[A-Za-z0-9._~/?=&%#-]*)?")
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::\d{1,5})?")
+
+
+def report(
+    promotion: Promotion,
+    *,
+    application: Application,
+    environment: Environment,
+    rules: Rules,
+    now_us: int,
+    waiting_for: Sequence[str] = (),
+    links: Links | None = None,
+) -> Report:
+    """All surfaces of a promotion.
+
+    `waiting_for`: logins of people who may approve, if they are known. `links`: see `Links`; none by default.
+    """
+    links = links or Links()
+    line = headline(promotion, now_us=now_us)
+    state, status, conclusion = _shown(promotion)
+    table = _table(promotion, application=application, environment=environment, rules=rules, links=links)
+    after = _after(promotion, environment, waiting_for)
+    return Report(
+        deployment=DeploymentStatus(
+            state=state,
+            description=line,
+            environment=environment.github_name,
+            environment_url=_address(promotion, environment) if promotion.status is Status.LIVE else "",
+            log_url=_checked(links.details_url),
+        ),
+        check=CheckRun(
+            name=check_name(environment),
+            head_sha=promotion.request.release.commit,
+            external_id=promotion.stream,
+            status=status,
+            conclusion=conclusion,
+            title=line,
+            summary="\n\n".join(part for part in (f"**{line}.**", *after, table, _steps(promotion)) if part),
+            details_url=_checked(links.details_url),
+            actions=actions(promotion),
+        ),
+        section=_section(promotion, environment, line, (*after, table, _steps(promotion))),
+    )
+
+
+def check_name(environment: Environment) -> str:
+    """Name of the check run, e.g. `miso / production`."""
+    return f"miso / {plain(environment.github_name, 80)}"
+
+
+def _shown(promotion: Promotion) -> tuple[str, str, str]:
+    if waits_for_people(promotion):
+        # A run that waits for a click is "completed, action required": GitHub's word for "look here".
+        return "queued", "completed", "action_required"
+    if promotion.status in (Status.UNHEALTHY, Status.FAILED) and promotion.request.previous is None:
+        return "failure", "completed", "failure"
+    return _STATES[promotion.status]
+
+
+def _after(promotion: Promotion, environment: Environment, waiting_for: Sequence[str]) -> tuple[str, ...]:
+    reason, step = why(promotion), next_step(promotion, environment, waiting_for)
+    where = f" On #{promotion.request.pull_request}." if promotion.request.pull_request and step else ""
+    return tuple(part for part in (reason, f"**Next:** {step}{where}" if step else "") if part)
+
+
+def _table(
+    promotion: Promotion, *, application: Application, environment: Environment, rules: Rules, links: Links
+) -> str:
+    request, release = promotion.request, promotion.request.release
+    change = (
+        f"{_commit(request.previous, links)} → {_commit(release, links)}" if request.previous else "first release here"
+    )
+    rows = [
+        ("Application", quote(application.name, 80)),
+        ("Commit", _commit(release, links)),
+        ("Image", quote(release.image)),
+        ("Digest", quote(release.digest, 80)),
+        ("Change", f"{change}, as a rollback" if request.rollback else change),
+        ("Where", f"{environment.target} {quote(environment.name, 80)}, {quote(environment.location, 40)}"),
+        ("Plan", quote(request.plan.hash[:12], 12)),
+        ("Policy", quote(request.policy_hash[:12], 12)),
+        ("Asked for by", _asked(promotion, links)),
+        ("Approvals", _approvals(promotion, environment, rules)),
+    ]
+    if promotion.status in (Status.DEPLOYED, Status.LIVE, Status.UNHEALTHY):
+        rows.append(("Health", _health(promotion, environment)))
+    if promotion.status is Status.LIVE:
+        rows.append(("Took", duration(_started(promotion), promotion.changed_us)))
+    return "| | |\n|---|---|\n" + "\n".join(f"| {name} | {value} |" for name, value in rows)
+
+
+def _started(promotion: Promotion) -> int:
+    return max([promotion.requested_us, *(approval.at_us for approval in promotion.approvals)])
+
+
+def _asked(promotion: Promotion, links: Links) -> str:
+    request = promotion.request
+    repository = _checked(links.repository_url)
+    who = person(request.requester)
+    if request.requester.kind is ActorKind.WORKFLOW and repository:
+        who = f"[{who}]({repository}/actions/runs/{request.release.run_id})"
+    where = f" on #{request.pull_request}" if request.pull_request else ""
+    return f"{who}{where}, {moment(promotion.requested_us)}"
+
+
+def _approvals(promotion: Promotion, environment: Environment, rules: Rules) -> str:
+    needed, given = promotion.request.approvals_needed, promotion.approvals
+    if not needed:
+        return "none needed"
+    people = ", ".join(person(approval.actor) for approval in given[:10])
+    text = f"{len(given)} of {needed}" + (f": {people}" if people else "")
+    policy = rules.policies.get(environment.stage)
+    return f"{text}; one counts for {policy.approval_hours} hours" if policy and missing(promotion) else text
+
+
+def _health(promotion: Promotion, environment: Environment) -> str:
+    if promotion.status is Status.DEPLOYED:
+        return "being asked"
+    if promotion.evidence == "platform" or environment.probe is ProbeKind.PLATFORM:
+        return "Azure's word alone: weaker evidence than an answer to Miso's own request"
+    return "Azure's word and answers to Miso's own requests"
+
+
+def _steps(promotion: Promotion) -> str:
+    if not promotion.steps:
+        return ""
+    lines = "\n".join(f"| {_step(step)} | {_took(step)} |" for step in promotion.steps[-20:])
+    return f"| Step | Took |\n|---|---|\n{lines}"
+
+
+def _step(step: StepState) -> str:
+    return _STEPS.get(step.step) or quote(step.step, 60)
+
+
+def _took(step: StepState) -> str:
+    return duration(step.begun_us, step.done_us) if step.done_us else f"since {moment(step.begun_us)}"
+
+
+def _section(promotion: Promotion, environment: Environment, line: str, parts: Sequence[str]) -> str:
+    # The summary is HTML, where a code span protects nothing: only our own words and GitHub logins stand in it.
+    opened = " open" if waits_for_people(promotion) else ""
+    body = "\n\n".join(part for part in parts if part)
+    return f"<details{opened}><summary>{environment.stage}: {line}</summary>\n\n{body}\n\n</details>"
+
+
+def _commit(release: Release | None, links: Links) -> str:
+    if release is None:
+        return "nothing"
+    repository, shown = _checked(links.repository_url), short(release.commit)
+    linked = repository and re.fullmatch(r"[0-9a-f]{40}", release.commit)
+    return f"[{shown}]({repository}/commit/{release.commit})" if linked else shown
+
+
+def _checked(url: str) -> str:
+    return url if _URL.fullmatch(url) else ""
+
+
+def _address(promotion: Promotion, environment: Environment) -> str:
+    host = promotion.host
+    if not _HOST.fullmatch(host):
+        return ""
+    if environment.target is TargetKind.WEB_APP:
+        return f"https://{host}"
+    return f"http://{host}" if ":" in host else f"http://{host}:{promotion.request.release.port}"

@@ -1,0 +1,135 @@
+"""The one comment on a pull request that shows where its work stands. It is edited, never repeated.
+
+Called by `bot.services.reporting`. Its first line is a hidden marker, by which it is found again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from bot.domain.messages.entry import commit as short
+from bot.domain.messages.entry import digest
+from bot.domain.messages.escape import quote
+from bot.domain.messages.words import headline, next_step, waits_for_people
+from bot.domain.model import Application, Environment, EnvironmentState, Stage, Status
+from bot.domain.promotion import Promotion, is_open
+
+BYTES = 65_000
+"""GitHub takes 65,536 characters in a comment; we stay below in bytes."""
+
+
+class Standing(Protocol):
+    """One environment at this moment, as `bot.services.overview` gathers it."""
+
+    @property
+    def application(self) -> Application: ...
+    @property
+    def environment(self) -> Environment: ...
+    @property
+    def state(self) -> EnvironmentState: ...
+    @property
+    def running(self) -> Promotion | None: ...
+    @property
+    def latest(self) -> Promotion | None:
+        """The newest request, perhaps the one that runs; of one pull request where the table is one's."""
+        ...
+
+
+def marker(kind: str, *parts: str | int) -> str:
+    """A hidden line by which one of our comments is found again: `<!-- miso:<kind>:<part>… -->`."""
+    text = ":".join(("miso", kind, *(str(part) for part in parts)))
+    return f"<!-- {re.sub(r'[^A-Za-z0-9:._/]', '_', text)} -->"
+
+
+def sticky_marker(application_id: str, pull_request: int) -> str:
+    """Marker of the one comment of an application on a pull request."""
+    # A GUID holds hyphens; two of them in a row would end an HTML comment, so `marker` takes none.
+    return f"<!-- miso:{re.sub(r'[^A-Za-z0-9-]|--', '_', application_id)}:{pull_request} -->"
+
+
+def sticky_comment(
+    application: Application,
+    standings: Sequence[Standing],
+    *,
+    pull_request: int,
+    sections: Mapping[str, str] | None = None,
+    now_us: int = 0,
+) -> str:
+    """The comment, below 65,000 bytes. `sections`: `Report.section` by environment id, shown below the table.
+
+    What does not fit is left out from the end, with a line that says so.
+    """
+    rows = list(standings)
+    folded = [(sections or {}).get(standing.environment.id, "") for standing in rows]
+    left_out = False
+    while True:
+        parts = [
+            f"{sticky_marker(application.id, pull_request)}\n### Miso · {quote(application.name, 80)}",
+            table(rows, now_us=now_us),
+            *(section for section in folded if section),
+            "More is left out here, because GitHub's comments end somewhere; `/status` shows it." if left_out else "",
+            "<sub>Miso keeps this comment up to date. `/help` shows what you can type.</sub>",
+        ]
+        text = "\n\n".join(part for part in parts if part)
+        if len(text.encode()) < BYTES or not (folded or rows):
+            return text
+        left_out = True
+        (folded or rows).pop()
+
+
+def table(standings: Sequence[Standing], *, now_us: int = 0) -> str:
+    """What runs where, how that stands in words, and the next line to type."""
+    cells = ((each.environment.stage, _runs(each), _now(each, now_us), _next(each, standings)) for each in standings)
+    lines = [f"| {' | '.join(row)} |" for row in cells]
+    if not lines:
+        return "No environment is registered yet."
+    return "| Environment | Runs | Now | Next |\n|---|---|---|---|\n" + "\n".join(lines)
+
+
+def _runs(standing: Standing) -> str:
+    running = standing.running
+    if running is None:
+        return "nothing yet"
+    release = running.request.release
+    source = f" from #{running.request.pull_request}" if running.request.pull_request else ""
+    return f"{short(release.commit)}{source}<br>{digest(release.digest)}"
+
+
+def _now(standing: Standing, now_us: int) -> str:
+    latest, running = standing.latest, standing.running
+    if latest is None:
+        return "Nothing was asked for" if running is None else headline(running, now_us=now_us)
+    if latest.status is Status.LIVE and running is not None and running.stream != latest.stream:
+        return "Was live; another release runs now"
+    return headline(latest, now_us=now_us)
+
+
+def _next(standing: Standing, all_of_them: Sequence[Standing]) -> str:
+    latest = standing.latest
+    if latest is not None and (waits_for_people(latest) or latest.held):
+        return next_step(latest, standing.environment)
+    if latest is not None and (is_open(latest) or latest.status in (Status.LIVE, Status.NEWER)):
+        return ""
+    before = standing.environment.stage.before
+    if before is None:
+        return "It comes here by itself, once its build is green." if latest is None else _again(latest, standing)
+    ready = _live(before, standing, all_of_them)
+    if ready is not None:
+        # Naming the release keeps an old pull request's line from carrying something else.
+        return f"`/promote {standing.environment.stage} @{ready.request.release.commit[:12]}` brings it here."
+    return _again(latest, standing) if latest is not None else f"First it must be healthy in {before}."
+
+
+def _again(latest: Promotion, standing: Standing) -> str:
+    return "" if latest.status is Status.SUPERSEDED else next_step(latest, standing.environment)
+
+
+def _live(stage: Stage, standing: Standing, all_of_them: Sequence[Standing]) -> Promotion | None:
+    """The pull request's release, where it is live in that stage of the same application."""
+    for other in all_of_them:
+        same = other.environment.stage is stage and other.application.id == standing.application.id
+        if same and other.latest is not None and other.latest.status is Status.LIVE:
+            return other.latest
+    return None
