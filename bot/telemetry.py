@@ -53,8 +53,6 @@ _PATTERNS: Final = (
 _hidden: dict[str, None] = {}
 """Values registered by `hide`, longest first, each also as JSON and Python would escape it."""
 
-_ids: Final = structlog.contextvars.merge_contextvars
-
 
 def hide(value: str) -> None:
     """From now on this value never stands in a log line. For secrets that have no form of their own."""
@@ -102,7 +100,7 @@ def configure(*, level: Level = "info", form: Format = "auto", stream: TextIO | 
     console = form == "console" or (form == "auto" and out.isatty())
     # What every line gets, whether structlog or a library's stdlib logger wrote it.
     shared: list[Processor] = [
-        _ids,
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.PositionalArgumentsFormatter(),
