@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bot.domain.canonical import canonical as spell
 from bot.domain.model import (
     Application,
     Delivery,
@@ -47,11 +48,11 @@ def text(value: str) -> str:
 
 
 def canonical(value: Any) -> str:
-    """The one spelling of a JSON value: sorted keys, no spaces, text as it is; equal values give equal bytes.
+    """The one spelling of a JSON value, in text that both engines can keep; equal values give equal bytes.
 
     Raises ValueError for NaN and infinities, TypeError for what JSON cannot say.
     """
-    return json.dumps(_clean(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return spell(_clean(value))
 
 
 def _clean(value: Any) -> Any:

@@ -1,0 +1,88 @@
+"""The texts stay those of both engines, and no list reads a whole table for its first page."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+
+from bot.store import migrations, statements
+
+PROMOTION_LISTS = [
+    statements.promotions([]),
+    *(
+        statements.promotions(filters)
+        for filters in (["application_id"], ["environment_id"], ["repository_id", "pull_request"])
+    ),
+    statements.promotions(["repository_id", "commit_prefix"]),
+]
+CONSTANTS = {name: text for name, text in vars(statements).items() if name.isupper() and isinstance(text, str)}
+TEXTS = [
+    *(
+        text
+        for text in CONSTANTS.values()
+        if " " in text.strip() and re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE)", text)
+    ),
+    *(statements.deliveries(state=state, before=before) for state in (True, False) for before in (True, False)),
+    *(statements.ledger(kinds=kinds, environment=environment) for kinds in (0, 2) for environment in (True, False)),
+    *(statements.open_promotions(environment=environment) for environment in (True, False)),
+    *PROMOTION_LISTS,
+]
+
+
+@pytest.fixture
+def database() -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrations.migrate(connection)
+    yield connection
+    connection.close()
+
+
+def names(text: str) -> dict[str, int]:
+    return dict.fromkeys(re.findall(r":([a-z_0-9]+)", text), 1)
+
+
+def plan(database: sqlite3.Connection, text: str) -> str:
+    return "\n".join(str(step[-1]) for step in database.execute(f"EXPLAIN QUERY PLAN {text}", names(text)))
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_statement_uses_only_what_both_engines_know(database: sqlite3.Connection, text: str) -> None:
+    plan(database, text)
+    for foreign in (
+        "->",
+        "json",
+        "AUTOINCREMENT",
+        "TRUE",
+        "FALSE",
+        "?",
+        "OR REPLACE",
+        "OR IGNORE",
+        "rowid",
+        "unixepoch",
+    ):
+        assert not re.search(rf"(?<!\w){re.escape(foreign)}", text), foreign
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *PROMOTION_LISTS,
+        statements.open_promotions(environment=False),
+        statements.UNREPORTED,
+        statements.TAKE_DELIVERIES,
+        statements.RECEIVE,
+        statements.deliveries(state=True, before=True),
+        statements.deliveries(state=False, before=True),
+        statements.deliveries(state=False, before=False),
+        statements.ledger(kinds=1, environment=False),
+        statements.ledger(kinds=0, environment=True),
+        statements.STREAM,
+        statements.HEAD,
+    ],
+)
+def test_what_is_asked_often_goes_by_an_index(database: sqlite3.Connection, text: str) -> None:
+    for step in plan(database, text).splitlines():
+        assert not step.startswith("SCAN") or "USING INDEX" in step, step
