@@ -34,7 +34,7 @@ def _remote(verb: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[SimC
         del given["self"]
         return cast(R, await self.call(verb.__name__, **given))
 
-    return cast(Callable[Concatenate[SimClient, P], Coroutine[Any, Any, R]], call)
+    return cast("Callable[Concatenate[SimClient, P], Coroutine[Any, Any, R]]", call)
 
 
 class SimClient:
@@ -93,6 +93,8 @@ class SimClient:
     rerequest = _remote(Scenario.rerequest)
     run_workflow = _remote(Scenario.run_workflow)
     complete_run = _remote(Scenario.complete_run)
+    report_status = _remote(Scenario.report_status)
+    foreign_check = _remote(Scenario.foreign_check)
     request_gate = _remote(Scenario.request_gate)
     review_gate = _remote(Scenario.review_gate)
     someone_deploys = _remote(Scenario.someone_deploys)

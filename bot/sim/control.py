@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from pydantic_core import to_jsonable_python
 
+from bot.sim.github.scenario.ground import Ground
 from bot.sim.github.state import Misused, Problem
 from bot.sim.wire import Exchange, Fault
 
@@ -134,7 +135,7 @@ def _verbs(world: World) -> dict[str, Verb]:
     )
     for prefix, room in rooms:
         for name, method in inspect.getmembers(room, callable):
-            if not name.startswith("_") and name != "app":
+            if not name.startswith("_") and name != "app" and name not in dir(Ground):
                 table[prefix + name] = method
     return table
 

@@ -25,11 +25,12 @@ from bot.sim.azure import Arm
 from bot.sim.control import control
 from bot.sim.entra import Entra
 from bot.sim.github.events import Events
+from bot.sim.github.guest import APP_EVENTS, APP_PERMISSIONS, AppIdentity
 from bot.sim.github.pages import pages
 from bot.sim.github.routing import GitHub
 from bot.sim.github.scenario import Scenario
 from bot.sim.github.server import application
-from bot.sim.github.state import APP_EVENTS, APP_PERMISSIONS, AppIdentity, State
+from bot.sim.github.state import State
 from bot.sim.github.webhooks import Webhooks
 from bot.sim.hosts import Hosts
 from bot.sim.registry import Registry

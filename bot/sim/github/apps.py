@@ -10,20 +10,21 @@ import json
 import secrets
 from typing import Any
 
+from bot.sim.github.credentials import LEVELS, counter
+from bot.sim.github.guest import Installation, Token
 from bot.sim.github.routing import JWT, Answer, Call, Routes, invalid
 from bot.sim.github.shapes import places
-from bot.sim.github.state import Installation, Problem, State, Token
+from bot.sim.github.state import Problem, State
 from bot.sim.github.webhooks import Delivery
 
 routes = Routes()
-_LEVELS = {"read": 1, "write": 2, "admin": 3}
 TOKEN_LIFE = 3600.0
 """Seconds that an installation token lives."""
 
 
 @routes("GET", "/app", JWT)
 def get_app(call: Call) -> Any:
-    return places.app(call.state) | {"installations_count": len(call.state.installations)}
+    return places.app(call.state, call.state.app.slug) | {"installations_count": len(call.state.installations)}
 
 
 @routes("GET", "/app/installations", JWT)
@@ -64,7 +65,7 @@ def create_token(call: Call) -> Any:
     if permissions is None:
         permissions = dict(installation.permissions)
     for name, level in permissions.items():
-        if _LEVELS.get(installation.permissions.get(name, ""), 0) < _LEVELS.get(level, 9):
+        if LEVELS.get(installation.permissions.get(name, ""), 0) < LEVELS.get(level, 9):
             raise Problem(422, "The permissions requested are not granted to this installation.")
     permissions.setdefault("metadata", "read")
     token = Token(
@@ -193,8 +194,7 @@ def attempt_delivery(call: Call) -> Any:
 
 @routes("GET", "/rate_limit")
 def rate_limit(call: Call) -> Any:
-    key = "app" if call.token is None else f"installation {call.token.installation_id}"
-    used = call.state.used.get(key, 0)
+    used = call.state.used.get(counter(call.token), 0)
     core = {
         "limit": call.state.rate_limit,
         "remaining": max(0, call.state.rate_limit - used),

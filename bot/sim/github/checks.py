@@ -136,7 +136,7 @@ def list_checks(call: Call) -> Any:
         for check in found
         if query.get("check_name") in (None, check.name)
         and query.get("status") in (None, check.status)
-        and query.get("app_id") in (None, str(call.state.app.id))
+        and query.get("app_id") in (None, str(call.state.app_id(check.app)))
     ]
     return {
         "total_count": len(found),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.sim.github.git import Commit
+from bot.sim.github.guest import Installation
 from bot.sim.github.shapes import commits, places, pulls, work
 from bot.sim.github.state import (
     CheckRun,
@@ -17,7 +18,6 @@ from bot.sim.github.state import (
     Deployment,
     DeploymentStatus,
     Gate,
-    Installation,
     Pull,
     Repository,
     Review,

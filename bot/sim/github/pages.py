@@ -72,7 +72,11 @@ class Pages:
     def _people(self, repo: Repository) -> str:
         logins = [self.state.users[number].login for number in repo.collaborators]
         options = "".join(f"<option>{escape(login)}</option>" for login in logins)
-        return f'<label>As <select name="login">{options}</select></label>'
+        first = escape(logins[0]) if logins else ""
+        return (
+            f'<label>As <input name="login" list="people" value="{first}" required></label>'
+            f'<datalist id="people">{options}</datalist>'
+        )
 
     def overview(self, _: web.Request, repo: Repository) -> str:
         full = escape(self.state.full_name(repo))

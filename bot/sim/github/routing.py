@@ -13,18 +13,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import jwt
 from aiohttp import web
 
+from bot.sim.github.credentials import check_jwt, check_token, count, counter, granted, reachable
 from bot.sim.github.events import Events
+from bot.sim.github.guest import Token
 from bot.sim.github.shapes.places import repo_url
-from bot.sim.github.state import Problem, Repository, State, Token
+from bot.sim.github.state import Problem, Repository, State
 from bot.sim.github.webhooks import Webhooks
 
 API_VERSION = "2022-11-28"
 JWT = "app jwt"
 _DOCS = "https://docs.github.com/rest"
-_LEVELS = {"read": 1, "write": 2, "admin": 3}
 
 Item = TypeVar("Item")
 
@@ -79,8 +79,8 @@ class Call:
 
     def page(self, items: Sequence[Item], default: int = 30, most: int = 100) -> list[Item]:
         """The asked page, with the Link header that leads to the others."""
-        size = min(most, max(1, int(self.request.query.get("per_page", default))))
-        page = max(1, int(self.request.query.get("page", 1)))
+        size = min(most, max(1, self._asked("per_page", default)))
+        page = max(1, self._asked("page", 1))
         last = max(1, math.ceil(len(items) / size))
         links = []
         for name, target in (("prev", page - 1), ("next", page + 1), ("last", last), ("first", 1)):
@@ -91,6 +91,10 @@ class Call:
         if links:
             self.headers["Link"] = ", ".join(links)
         return list(items[(page - 1) * size : page * size])
+
+    def _asked(self, key: str, default: int) -> int:
+        value = self.request.query.get(key, "")
+        return int(value) if value.isascii() and value.isdigit() else default
 
     def text(self, key: str, *, most: int | None = None, default: str | None = None) -> str:
         """A string of the body. Missing, of another type or too long is a 422, as GitHub words it."""
@@ -150,7 +154,11 @@ def serve(github: GitHub, route: Route) -> Callable[[web.Request], Any]:
         except Problem as problem:
             return _refusal(problem, headers)
         answer = result if isinstance(result, Answer) else Answer(200, result)
-        return _answer(request, answer, headers | call.headers)
+        response = _answer(request, answer, headers | call.headers)
+        if response.status == 304:
+            # https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api: a 304 is free.
+            github.state.used[counter(call.token)] -= 1
+        return response
 
     return handle
 
@@ -191,20 +199,18 @@ def _authorised(github: GitHub, route: Route, request: web.Request, raw: bytes, 
         raise Problem(401, "Requires authentication")
     token = None
     if route.needs == (JWT,):
-        _check_jwt(github.state, credential)
-        key = "app"
+        check_jwt(github.state, credential)
     else:
-        token = _check_token(github.state, credential)
-        key = f"installation {token.installation_id}"
-    _count(github.state, key, request, headers)
-    call = Call(github, request, token, _reachable(github.state, token), _body(raw))
+        token = check_token(github.state, credential)
+    count(github.state, counter(token), request, headers)
+    call = Call(github, request, token, reachable(github.state, token), _body(raw))
     if "owner" in request.match_info:
         call.repo = _repository(call)
     elif "repository_id" in request.match_info:
         call.repo = github.state.repositories.get(call.number("repository_id"))
         if call.repo not in call.installation_repositories:
             raise Problem(404, "Not Found")
-    if token is not None and route.needs and not any(_granted(token, need) for need in route.needs):
+    if token is not None and route.needs and not any(granted(token, need) for need in route.needs):
         headers["X-Accepted-GitHub-Permissions"] = "; ".join(need.replace(":", "=") for need in route.needs)
         raise Problem(403, "Resource not accessible by integration")
     return call
@@ -222,66 +228,6 @@ def _body(raw: bytes) -> dict[str, Any]:
     return body
 
 
-def _check_jwt(state: State, credential: str) -> None:
-    """https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app"""
-    options = {"verify_exp": False, "verify_iat": False, "verify_nbf": False, "require": ["iat", "exp", "iss"]}
-    try:
-        claims = jwt.decode(credential, state.app.public_key, algorithms=["RS256"], options=options)  # type: ignore[arg-type]  # a plain dict is what PyJWT documents
-    except jwt.InvalidTokenError:
-        raise Problem(401, "A JSON web token could not be decoded") from None
-    now = state.clock()
-    if str(claims["iss"]) not in (str(state.app.id), state.app.client_id):
-        raise Problem(401, "'Issuer' claim ('iss') must be an Integer or the client ID of the App")
-    if claims["exp"] <= now:
-        raise Problem(401, "'Expiration time' claim ('exp') must be a numeric value representing the future time")
-    if claims["exp"] > now + 600 or claims["exp"] - claims["iat"] > 660:
-        raise Problem(401, "'Expiration time' claim ('exp') is too far in the future")
-    if claims["iat"] > now + 60:
-        raise Problem(401, "'Issued at' claim ('iat') must be an Integer representing the past")
-
-
-def _check_token(state: State, credential: str) -> Token:
-    token = state.tokens.get(credential)
-    if token is None or token.expires <= state.clock() or token.installation_id not in state.installations:
-        raise Problem(401, "Bad credentials")
-    if state.installations[token.installation_id].suspended is not None:
-        raise Problem(403, "This installation has been suspended")
-    return token
-
-
-def _count(state: State, key: str, request: web.Request, headers: dict[str, str]) -> None:
-    """Primary rate limit, one window an hour; asking for the limits themselves is free."""
-    if request.path != "/rate_limit" and "If-None-Match" not in request.headers:
-        state.used[key] = state.used.get(key, 0) + 1
-    used = state.used.get(key, 0)
-    remaining = max(0, state.rate_limit - used)
-    reset = (int(state.clock()) // 3600 + 1) * 3600
-    headers.update(
-        {
-            "X-RateLimit-Limit": str(state.rate_limit),
-            "X-RateLimit-Remaining": str(remaining),
-            "X-RateLimit-Used": str(used),
-            "X-RateLimit-Reset": str(reset),
-            "X-RateLimit-Resource": "core",
-        }
-    )
-    if used > state.rate_limit:
-        raise Problem(403, "API rate limit exceeded for installation.")
-
-
-def _reachable(state: State, token: Token | None) -> list[Repository]:
-    if token is None:
-        return [repository for repository in state.repositories.values() if state.installation_for(repository)]
-    installation = state.installations[token.installation_id]
-    return [
-        repository
-        for repository in state.repositories.values()
-        if repository.owner_id == installation.account_id
-        and (installation.selected is None or repository.id in installation.selected)
-        and (token.repositories is None or repository.id in token.repositories)
-    ]
-
-
 def _repository(call: Call) -> Repository:
     """The repository of the path within the token's scope; a former name redirects to the id's address."""
     full_name = f"{call.name('owner')}/{call.name('repo')}"
@@ -297,8 +243,3 @@ def _repository(call: Call) -> Repository:
     if found is None or found not in call.installation_repositories:
         raise Problem(404, "Not Found")
     return found
-
-
-def _granted(token: Token, need: str) -> bool:
-    name, _, level = need.partition(":")
-    return _LEVELS.get(token.permissions.get(name, ""), 0) >= _LEVELS[level]

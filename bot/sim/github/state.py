@@ -14,35 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.sim.github.git import Commit, Tree
-
-APP_PERMISSIONS = {
-    "actions": "read",
-    "actions_variables": "read",
-    "checks": "write",
-    "contents": "read",
-    "deployments": "write",
-    "environments": "read",
-    "issues": "write",
-    "metadata": "read",
-    "pull_requests": "write",
-    "statuses": "write",
-}
-APP_EVENTS = (
-    "check_run",
-    "check_suite",
-    "deployment",
-    "deployment_protection_rule",
-    "deployment_review",
-    "deployment_status",
-    "issue_comment",
-    "pull_request",
-    "pull_request_review",
-    "push",
-    "release",
-    "repository",
-    "status",
-    "workflow_run",
-)
+from bot.sim.github.guest import AppIdentity, Installation, Token
 
 
 class Problem(Exception):
@@ -271,41 +243,6 @@ class Repository:
         raise Problem(404, f"No commit found for SHA: {ref}")
 
 
-@dataclass
-class Installation:
-    id: int
-    account_id: int
-    permissions: dict[str, str]
-    events: tuple[str, ...]
-    selected: set[int] | None
-    created: float
-    suspended: float | None = None
-    suspended_by: int | None = None
-
-
-@dataclass(frozen=True)
-class Token:
-    """One installation token with the scope it was asked for. `repositories` None: all of the installation."""
-
-    value: str = field(repr=False)
-    installation_id: int
-    repositories: frozenset[int] | None
-    permissions: dict[str, str]
-    expires: float
-
-
-@dataclass(frozen=True)
-class AppIdentity:
-    """The one App that the pretend GitHub knows as its guest. `public_key` verifies its JWT."""
-
-    id: int
-    slug: str
-    public_key: Any
-    permissions: dict[str, str]
-    events: tuple[str, ...]
-    client_id: str = "Iv23liMisoDemo000000"
-
-
 class State:
     """Everything that the pretend GitHub remembers, with the few look-ups that every part needs."""
 
@@ -313,6 +250,7 @@ class State:
         self.app, self.clock = app, clock
         self.api_url = self.web_url = ""
         self.users: dict[int, User] = {}
+        self.foreign_apps: dict[str, int] = {}
         self.repositories: dict[int, Repository] = {}
         self.redirects: dict[str, int] = {}
         self.installations: dict[int, Installation] = {}
@@ -343,6 +281,12 @@ class State:
             if user.login.casefold() == login.casefold():
                 return user
         raise Problem(404, "Not Found")
+
+    def app_id(self, slug: str) -> int:
+        """The id of the guest App, or of any other App, which needs no more than a name here."""
+        if slug == self.app.slug:
+            return self.app.id
+        return self.foreign_apps.setdefault(slug, self.next_id())
 
     def full_name(self, repository: Repository) -> str:
         return f"{self.users[repository.owner_id].login}/{repository.name}"

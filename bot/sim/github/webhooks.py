@@ -13,7 +13,7 @@ import json
 import random
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import aiohttp
@@ -77,11 +77,12 @@ class Webhooks:
             delivery.status, delivery.status_code, delivery.delivered_at = "timed out", 504, self.state.clock()
             self.log.append(delivery)
             return
-        for _ in range(2 if trouble is not None else 1):
+        for again in range(2 if trouble is not None else 1):
+            one = replace(delivery, id=self.state.next_id()) if again else delivery
             if self.held is not None:
-                self.held.append(delivery)
+                self.held.append(one)
             else:
-                self._queue.put_nowait(delivery)
+                self._queue.put_nowait(one)
 
     def hold(self) -> None:
         """Keep what comes until `release`."""
@@ -89,7 +90,8 @@ class Webhooks:
 
     def release(self, *, order: Literal["fifo", "lifo", "shuffle"] = "fifo", seed: int = 0, copies: int = 1) -> int:
         """Send what was held, in this order and so many times each; answers how many that was."""
-        held, self.held = (self.held or []) * copies, None
+        held, self.held = self.held or [], None
+        held = held + [replace(one, id=self.state.next_id()) for _ in range(copies - 1) for one in held]
         if order == "lifo":
             held.reverse()
         elif order == "shuffle":
@@ -107,16 +109,7 @@ class Webhooks:
         old = next((entry for entry in self.log if entry.id == delivery_id), None)
         if old is None:
             raise LookupError(f"no delivery {delivery_id}")
-        again = Delivery(
-            id=self.state.next_id(),
-            guid=old.guid,
-            event=old.event,
-            action=old.action,
-            installation_id=old.installation_id,
-            repository_id=old.repository_id,
-            body=old.body,
-            redelivery=True,
-        )
+        again = replace(old, id=self.state.next_id(), redelivery=True, status="pending", status_code=0)
         self._queue.put_nowait(again)
         return again
 

@@ -119,7 +119,7 @@ class Code(Ground):
         )
         repo.pulls[number] = pull
         self.github.events.pull_request(repo, pull, "opened", who.id)
-        return self.seen(repo, pull)
+        return self._seen(repo, pull)
 
     def _fork(self, repo: Repository, owner: str) -> Repository:
         """The fork of that owner. It shares its parent's commits."""
@@ -164,7 +164,7 @@ class Code(Ground):
         if home is repo:
             self.github.events.push(repo, pull.head_ref, before, [commit], commit.sha, who.id)
         self._moved(repo, pull, commit, who)
-        return self.seen(repo, pull)
+        return self._seen(repo, pull)
 
     def _moved(self, repo: Repository, pull: Pull, commit: Commit, who: User) -> None:
         """The branch of an open pull request got a new head."""
@@ -193,7 +193,7 @@ class Code(Ground):
             new = [*(repo.commits[sha] for sha in pull.commits), new[-1]]
         self.github.events.push(repo, pull.base_ref, before, new, new[-1].sha, who.id)
         self.github.events.pull_request(repo, pull, "closed", who.id)
-        return self.seen(repo, pull)
+        return self._seen(repo, pull)
 
     def _merged(self, repo: Repository, pull: Pull, who: User, onto: str, method: str) -> list[Commit]:
         start = merge_base(repo.commits, onto, pull.head_sha) or pull.base_sha
@@ -238,7 +238,7 @@ class Code(Ground):
         pull = self.pull(repo, number)
         pull.state, pull.closed_at = "closed", self.github.state.clock()
         self.github.events.pull_request(repo, pull, "closed", self.person(by).id)
-        return self.seen(repo, pull)
+        return self._seen(repo, pull)
 
     def delete_fork(self, repository: str, number: int) -> None:
         """The fork behind a pull request is deleted: `head.repo` becomes null."""
@@ -260,7 +260,7 @@ class Code(Ground):
         self.github.events.review(repo, pull, review)
         return {"id": review.id}
 
-    def seen(self, repo: Repository, pull: Pull) -> PullSeen:
+    def _seen(self, repo: Repository, pull: Pull) -> PullSeen:
         """A pull request as verbs answer it."""
         return {
             "number": pull.number,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypedDict
 
+from bot.sim.github.guest import Installation
 from bot.sim.github.scenario.ground import Ground, Identified, Moved
 from bot.sim.github.shapes import places
-from bot.sim.github.state import Environment, Installation, Misused, Repository
+from bot.sim.github.state import Environment, Misused, Repository
 
 Role = Literal["admin", "maintain", "write", "triage", "read", "none"]
 ROLES = ("admin", "maintain", "write", "triage", "read", "none")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from bot.sim.github.scenario.ground import Ground
-from bot.sim.github.state import Misused, Repository, Run
+from bot.sim.github.scenario.ground import Ground, Identified
+from bot.sim.github.state import CheckRun, CommitStatus, Misused, Repository, Run
 
 
 class RunSeen(TypedDict):
@@ -75,6 +75,38 @@ class Runs(Ground):
     def complete_run(self, repository: str, run_id: int, conclusion: str = "success") -> None:
         repo = self.repo(repository)
         self._finish(repo, self.run(repo, run_id), conclusion)
+
+    def report_status(
+        self, repository: str, login: str, sha: str, context: str, *, state: str = "success", description: str = ""
+    ) -> None:
+        """Somebody with `statuses:write` reports a commit status under whatever name they like."""
+        repo, who, at = self.repo(repository), self.person(login).id, self.github.state.clock()
+        if sha not in repo.commits:
+            raise Misused(f"no commit {sha}")
+        status = CommitStatus(self.github.state.next_id(), sha, context, state, description, None, who, at)
+        repo.statuses.append(status)
+        self.github.events.status(repo, status)
+
+    def foreign_check(
+        self, repository: str, name: str, head_sha: str, *, app: str = "other-ci", conclusion: str = "success"
+    ) -> Identified:
+        """A check run of another App, perhaps under our name. Nobody tells our App about it but a listing."""
+        repo, state = self.repo(repository), self.github.state
+        check = CheckRun(
+            id=state.next_id(),
+            name=name,
+            head_sha=head_sha,
+            app=app,
+            external_id="",
+            details_url=None,
+            status="completed",
+            conclusion=conclusion,
+            started=state.clock(),
+            completed=state.clock(),
+            output={},
+        )
+        repo.checks[check.id] = check
+        return {"id": check.id}
 
     def _finish(self, repo: Repository, run: Run, conclusion: str) -> None:
         run.status, run.conclusion, run.updated = "completed", conclusion, self.github.state.clock()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.sim.github.state import Environment, Installation, Repository, State, User
+from bot.sim.github.guest import Installation
+from bot.sim.github.state import Environment, Repository, State, User
 
 Json = dict[str, Any]
 
@@ -192,26 +193,28 @@ def full_repository(state: State, repo: Repository) -> Json:
     return repository(state, repo) | {"subscribers_count": 0, "network_count": 0}
 
 
-def app(state: State) -> Json:
+def app(state: State, slug: str) -> Json:
+    """The guest App, or another one of which nothing but its name is known."""
+    number, guest = state.app_id(slug), slug == state.app.slug
     return {
-        "id": state.app.id,
-        "client_id": state.app.client_id,
-        "slug": state.app.slug,
-        "node_id": state.node_id("A", state.app.id),
+        "id": number,
+        "client_id": state.app.client_id if guest else f"Iv23li{number:014}",
+        "slug": slug,
+        "node_id": state.node_id("A", number),
         "owner": user(state, state.app_owner.id),
-        "name": state.app.slug.capitalize(),
+        "name": slug.capitalize(),
         "description": "",
-        "external_url": f"{state.web_url}/apps/{state.app.slug}",
-        "html_url": f"{state.web_url}/apps/{state.app.slug}",
+        "external_url": f"{state.web_url}/apps/{slug}",
+        "html_url": f"{state.web_url}/apps/{slug}",
         "created_at": when(0),
         "updated_at": when(0),
-        "permissions": dict(state.app.permissions),
-        "events": list(state.app.events),
+        "permissions": dict(state.app.permissions) if guest else {"metadata": "read"},
+        "events": list(state.app.events) if guest else [],
     }
 
 
 def app_or_none(state: State, slug: str | None) -> Json | None:
-    return app(state) if slug is not None else None
+    return app(state, slug) if slug is not None else None
 
 
 def installation(state: State, found: Installation) -> Json:

@@ -89,7 +89,7 @@ def check_run(state: State, repo: Repository, found: CheckRun) -> Json:
             "annotations_url": f"{api}/annotations",
         },
         "check_suite": {"id": _suite(found.head_sha)},
-        "app": app(state),
+        "app": app(state, found.app),
         "pull_requests": minimal_pulls(state, repo, found.head_sha),
     }
 
