@@ -33,8 +33,6 @@ __all__ = [
 ]
 
 OWNER_TAG, ENVIRONMENT_TAG, DEPLOYMENT_TAG = "miso-owner", "miso-env", "miso-deployment"
-CONTAINER = "app"
-"""Name of the one container in a group."""
 _DOCKER = "DOCKER|"
 
 
@@ -80,7 +78,7 @@ def _container_group(environment: Environment, release: Release, tags: Mapping[s
         "osType": "Linux",
         "sku": "Standard",
         "restartPolicy": "Always",
-        "containers": [{"name": CONTAINER, "properties": container}],
+        "containers": [{"name": environment.name, "properties": container}],
         # The address may change with every recreation; the label does not.
         "ipAddress": {"type": "Public", "dnsNameLabel": environment.dns_label, "ports": ports},
     }
@@ -182,29 +180,23 @@ def tls(plan: Plan) -> bool:
 
 
 def shape(group: Json) -> dict[str, Any]:
-    """What cannot be changed in place, of a container group as ARM's JSON: of a plan's body or of a GET's answer.
+    """What cannot be changed in place, of a container group as ARM's JSON; `Place.shape` holds the same of what is.
 
     Azure's list has differed over time, so ports and address are counted too: a recreation always works.
     https://learn.microsoft.com/azure/container-instances/container-instances-update#properties-that-require-container-delete
     """
-    properties = group.get("properties") or {}
+    properties = group["properties"]
     address = properties.get("ipAddress") or {}
-    requests = [
-        ((c.get("properties") or {}).get("resources") or {}).get("requests") or {}
-        for c in properties.get("containers") or ()
-    ]
+    requests = properties["containers"][0]["properties"]["resources"]["requests"]
     return {
-        "location": str(group.get("location") or "").replace(" ", "").lower(),
-        "os": properties.get("osType"),
+        "os": properties["osType"],
         "restart": properties.get("restartPolicy") or "Always",
-        "sku": properties.get("sku") or "Standard",
-        "cpu": [float(r.get("cpu") or 0) for r in requests],
-        "memory": [float(r.get("memoryInGB") or 0) for r in requests],
-        "address": address.get("type"),
-        "label": address.get("dnsNameLabel"),
-        "ports": sorted([int(p["port"]), str(p.get("protocol") or "TCP")] for p in address.get("ports") or ()),
-        "subnets": [s.get("id") for s in properties.get("subnetIds") or ()],
-        "zones": list(group.get("zones") or ()),
+        "cpu": requests["cpu"],
+        "memory_gb": requests["memoryInGB"],
+        "ports": sorted(port["port"] for port in address.get("ports") or ()),
+        "subnets": sorted(subnet["id"].lower() for subnet in properties.get("subnetIds") or ()),
+        "address": address.get("type") or "",
+        "label": address.get("dnsNameLabel") or "",
     }
 
 
