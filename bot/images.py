@@ -127,9 +127,7 @@ class ImagesWindow:
             raise Refused(Code.IMAGE_HOST_NOT_ALLOWED, "Images may not come from the controller's own machine.")
         if len(repository) > 255 or not _REPOSITORY.fullmatch(repository):
             raise Refused(Code.CONFIG_INVALID, "The image is not written as host/repository, in lower case.")
-        return _Place(
-            host=host, repository=repository, realm_host=self._registries[host], environment=environment
-        )
+        return _Place(host=host, repository=repository, realm_host=self._registries[host], environment=environment)
 
     async def _resolve(self, place: _Place, reference: str) -> str | None:
         served = _SERVED_BY.get(place.host, place.host)

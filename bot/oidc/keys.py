@@ -114,8 +114,10 @@ def open_ring(directory: Path, use: Use = Use.ASSERTION) -> KeyRing:
 
 def _make_first(directory: Path, use: Use) -> None:
     """Write the key completely under another name, then link it: the name appears whole, and for one winner only."""
-    pem = TERMS[use].make().private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    pem = (
+        TERMS[use]
+        .make()
+        .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     handle, temporary = tempfile.mkstemp(prefix=".new-", dir=directory)  # mode 600
     try:

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.domain.model import Stage
 from bot.domain.rules import Rules, StagePolicy
+from bot.errors import ConfigError
 from bot.settings import forms
 
 PREFIX = "MISO_"
@@ -46,82 +47,129 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, validate_default=True)
 
     # --- GitHub
-    github_api_url: Url = _group("GitHub", _field(
-        "url", "Base address of GitHub's REST API; `https://HOST/api/v3` for GitHub Enterprise Server.",
-        "https://api.github.com"))
+    github_api_url: Url = _group(
+        "GitHub",
+        _field(
+            "url",
+            "Base address of GitHub's REST API; `https://HOST/api/v3` for GitHub Enterprise Server.",
+            "https://api.github.com",
+        ),
+    )
     github_web_url: Url = _field("url", "Base address of GitHub's pages, for links.", "https://github.com")
     app_id: int = _field("number", "Numeric id of the GitHub App.", gt=0)
-    app_slug: str = _field("name", "Short name of the App, as in its page's address.", "miso",
-                           pattern=r"^[a-z0-9][a-z0-9-]*$")
+    app_slug: str = _field(
+        "name", "Short name of the App, as in its page's address.", "miso", pattern=r"^[a-z0-9][a-z0-9-]*$"
+    )
     app_private_key_file: Annotated[Path, AfterValidator(forms.private_file)] = _field(
-        "file", "The App's private key (PEM). Nobody but the user that runs Miso may read it (mode 600).")
+        "file", "The App's private key (PEM). Nobody but the user that runs Miso may read it (mode 600)."
+    )
     webhook_secret: Secret = _field("secret", "Secret of the App's webhook, at least 16 characters.", repr=False)
     webhook_secret_previous: Secret | None = _field(
-        "secret", "The secret before, still accepted while it is being changed.", None, repr=False)
+        "secret", "The secret before, still accepted while it is being changed.", None, repr=False
+    )
+
+    github_write_spacing: float = _field(
+        "seconds", "Pause between two writes to GitHub of one installation, as GitHub asks of Apps.", 1.0, ge=0, le=10
+    )
 
     # --- this controller
-    public_url: Url = _group("This controller", _field(
-        "url", "Address under which GitHub, Entra and people reach Miso; issuer of its assertions. Changing it means"
-        " changing every federated credential."))
+    public_url: Url = _group(
+        "This controller",
+        _field(
+            "url",
+            "Address under which GitHub, Entra and people reach Miso; issuer of its assertions. Changing it means"
+            " changing every federated credential.",
+        ),
+    )
     listen: Listen = _field("address:port", "Where the web server listens; port 0 takes a free one.", "127.0.0.1:8080")
     controller_name: str = _field(
-        "name", "Name of this installation, kept in the tag `miso-owner` of each Azure resource. Installations never"
-        " touch one another's resources.", "miso", pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+        "name",
+        "Name of this installation, kept in the tag `miso-owner` of each Azure resource. Installations never"
+        " touch one another's resources.",
+        "miso",
+        pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+    )
     data_dir: Annotated[Path, AfterValidator(forms.private_directory)] = _field(
-        "directory", "Database and signing keys. Made with mode 700; refused when others may look inside.", ".miso")
+        "directory", "Database and signing keys. Made with mode 700; refused when others may look inside.", ".miso"
+    )
     config_dir: Path = _field(
-        "directory", "`policy.yml` and `catalog/`. Without it: `config/` of a checkout, else the packaged one.", "")
+        "directory", "`policy.yml` and `catalog/`. Without it: `config/` of a checkout, else the packaged one.", ""
+    )
     ca_file: Path | None = _field("file", "Further certificate authorities to trust (PEM), beside the system's.", None)
     log_level: Literal["debug", "info", "warning", "error"] = _field(
-        "debug, info, warning or error", "The least level that is logged.", "info")
+        "debug, info, warning or error", "The least level that is logged.", "info"
+    )
     log_format: Literal["auto", "json", "console"] = _field(
-        "auto, json or console", "`auto` is for people on a terminal and JSON elsewhere.", "auto")
+        "auto, json or console", "`auto` is for people on a terminal and JSON elsewhere.", "auto"
+    )
 
     # --- Azure
-    entra_authority: HttpsUrl = _group("Azure", _field(
-        "https url", "Base address of Entra ID.", "https://login.microsoftonline.com"))
+    entra_authority: HttpsUrl = _group(
+        "Azure", _field("https url", "Base address of Entra ID.", "https://login.microsoftonline.com")
+    )
     arm_url: HttpsUrl = _field("https url", "Base address of Azure Resource Manager.", "https://management.azure.com")
-    azure_poll_seconds: float = _field("seconds", "Pause between two looks at a running operation, where Azure names"
-                                       " none.", 5.0, ge=0.01, le=60)
-    step_deadline: float = _field("seconds", "Longest that one step in Azure may take, polling included.", 900.0,
-                                  ge=10, le=7200)
-    step_attempts: int = _field("number", "Tries of a deployment or rollback before it is left to a person.", 5, ge=1,
-                                le=50)
-    settle_seconds: float = _field("seconds", "How long a request that was cut off may still arrive at Azure.", 60.0,
-                                   ge=0, le=600)
+    azure_poll_seconds: float = _field(
+        "seconds", "Pause between two looks at a running operation, where Azure names none.", 5.0, ge=0.01, le=60
+    )
+    step_deadline: float = _field(
+        "seconds", "Longest that one step in Azure may take, polling included.", 900.0, ge=10, le=7200
+    )
+    step_attempts: int = _field(
+        "number", "Tries of a deployment or rollback before it is left to a person.", 5, ge=1, le=50
+    )
+    settle_seconds: float = _field(
+        "seconds", "How long a request that was cut off may still arrive at Azure.", 60.0, ge=0, le=600
+    )
     observe_deadline: float = _field("seconds", "Longest that one reading of Azure may take.", 30.0, ge=1, le=300)
 
     # --- images and probes
-    allow_local_hosts: bool = _group("Images and probes", _field(
-        "true or false", "Allow loopback hosts for registries and probes. For demonstrations and tests.", False))
+    allow_local_hosts: bool = _group(
+        "Images and probes",
+        _field("true or false", "Allow loopback hosts for registries and probes. For demonstrations and tests.", False),
+    )
     registries: Registries = _field(
-        "host[=realm-host], …", "Registries that images may come from; `=` names the host of their token service where"
-        " that is another one, e.g. `ghcr.io, docker.io=auth.docker.io`.")
+        "host[=realm-host], …",
+        "Registries that images may come from; `=` names the host of their token service where"
+        " that is another one, e.g. `ghcr.io, docker.io=auth.docker.io`.",
+    )
     probe_connect_to: ConnectTo = _field(
-        "pattern=address:port, …", "Connect probes of matching hosts to another address, e.g."
-        " `*.azurewebsites.net=127.0.0.1:8443`. Host header and certificate name stay the host's.", "")
+        "pattern=address:port, …",
+        "Connect probes of matching hosts to another address, e.g."
+        " `*.azurewebsites.net=127.0.0.1:8443`. Host header and certificate name stay the host's.",
+        "",
+    )
     probe_timeout: float = _field("seconds", "Longest that one probe may take.", 5.0, ge=0.1, le=60)
     probe_attempts: int = _field("number", "Probes before a deployment is judged unhealthy.", 10, ge=1, le=200)
     probe_interval: float = _field("seconds", "Pause between two probes.", 3.0, ge=0, le=300)
     probe_successes: int = _field("number", "Healthy answers in a row that are asked for.", 2, ge=1, le=200)
 
     # --- limits
-    bots_that_may_request: Numbers = _group("Limits", _field(
-        "number, …", "Ids of GitHub Apps whose comments may ask for a promotion. None may ever approve.", ""))
+    bots_that_may_request: Numbers = _group(
+        "Limits",
+        _field("number, …", "Ids of GitHub Apps whose comments may ask for a promotion. None may ever approve.", ""),
+    )
     commands_per_hour: int = _field("number", "Commands that one person may give in one repository.", 60, ge=1)
-    lease_ttl: float = _field("seconds", "How long a silent worker keeps its hold on an environment.", 10.0, ge=1,
-                              le=300)
-    write_deadline: float = _field("seconds", "Longest that one request to the outside may take; shorter than"
-                                   " `MISO_LEASE_TTL`.", 8.0, gt=0)
-    delivery_attempts: int = _field("number", "Tries of a webhook delivery before it is parked for a person.", 5, ge=1,
-                                    le=100)
-    retry_seconds: float = _field("seconds", "First pause after trouble outside; it doubles up to a minute.", 2.0,
-                                  ge=0.01, le=60)
-    gate_hours: float = _field("hours", "An environment gate that nobody decided is rejected after this.", 24.0,
-                               gt=0, le=720)
+    lease_ttl: float = _field(
+        "seconds", "How long a silent worker keeps its hold on an environment.", 10.0, ge=1, le=300
+    )
+    write_deadline: float = _field(
+        "seconds", "Longest that one request to the outside may take; shorter than `MISO_LEASE_TTL`.", 8.0, gt=0
+    )
+    delivery_attempts: int = _field(
+        "number", "Tries of a webhook delivery before it is parked for a person.", 5, ge=1, le=100
+    )
+    retry_seconds: float = _field(
+        "seconds", "First pause after trouble outside; it doubles up to a minute.", 2.0, ge=0.01, le=60
+    )
+    gate_hours: float = _field(
+        "hours", "An environment gate that nobody decided is rejected after this.", 24.0, gt=0, le=720
+    )
     test_stop_at: str = _field(
-        "step:before, :taken or :after", "Tests only: the process kills itself there. Refused unless GitHub is on"
-        " loopback.", "", pattern=r"^([a-z_.]+:(before|taken|after))?$")
+        "step:before, :taken or :after",
+        "Tests only: the process kills itself there. Refused unless GitHub is on loopback.",
+        "",
+        pattern=r"^([a-z_.]+:(before|taken|after))?$",
+    )
 
     _policies: Mapping[Stage, StagePolicy] = PrivateAttr(default_factory=dict)
 
@@ -194,9 +242,22 @@ class Settings(BaseSettings):
     def catalog_dir(self) -> Path:
         return self.config_dir / "catalog"
 
+    def catalog_files(self) -> Mapping[str, str]:
+        """The text of each `catalog/*.yml`, by name. Raises ConfigError for all that cannot be read."""
+        found: dict[str, str] = {}
+        faults: list[str] = []
+        for file in sorted(self.catalog_dir.glob("*.yml")):
+            try:
+                found[f"catalog/{file.name}"] = file.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as fault:
+                faults.append(f"'{file}' cannot be read as text: {fault}")
+        if faults:
+            raise ConfigError(faults)
+        return found
+
     def app_private_key(self) -> str:
         """The App's private key, PEM text. Read anew on each call and kept nowhere here."""
-        return self.app_private_key_file.read_text(encoding="ascii")
+        return self.app_private_key_file.read_text(encoding="ascii", errors="replace")
 
     def make_data_dir(self) -> Path:
         """The data directory, made with mode 700 if it is missing."""

@@ -51,6 +51,7 @@ def _sentence(error: dict[str, Any]) -> str:
     if error["type"] == "missing":
         return f"{name} is not set. {about.description}"
     message = str(error["msg"]).removeprefix("Value error, ")
-    hidden = about.repr is False or isinstance(error["input"], SecretStr)
-    shown = "" if hidden else f" is '{error['input']}'"
+    value = "" if isinstance(error["input"], SecretStr) or about.repr is False else str(error["input"])
+    # An address with an @ may hold a password.
+    shown = f" is '{value}'" if value and "@" not in value else ""
     return f"{name}{shown}: {message[:1].lower()}{message[1:]}"

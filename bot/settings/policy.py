@@ -60,8 +60,11 @@ def read(text: str, name: str = "policy.yml") -> tuple[Mapping[Stage, StagePolic
             faults.append(f"{name}:{line}: '{key}' is a second policy for {stage}")
         else:
             policies[stage] = _stage(stage, body, ("stages", key), lines, faults, name)
-    faults += [f"{name}: there is no policy for {stage}; nothing would be allowed there" for stage in Stage
-               if stage not in policies and not faults]
+    faults += [
+        f"{name}: there is no policy for {stage}; nothing would be allowed there"
+        for stage in Stage
+        if stage not in policies and not faults
+    ]
     return policies, tuple(faults)
 
 

@@ -19,9 +19,18 @@ OTHER = "sha256:" + "ab" * 32
 
 def environment(host: str = "") -> Environment:
     return Environment(
-        id="0b7c1c1e-7f6a-4d0e-9a53-0a7d3c1f2b10", application_id="a", github_name="dev", stage=Stage.DEV,
-        tenant_id="the-tenant", client_id="c", subscription_id="s", resource_group="g", location="westeurope",
-        target=TargetKind.WEB_APP, name="shop", registry=host,
+        id="0b7c1c1e-7f6a-4d0e-9a53-0a7d3c1f2b10",
+        application_id="a",
+        github_name="dev",
+        stage=Stage.DEV,
+        tenant_id="the-tenant",
+        client_id="c",
+        subscription_id="s",
+        resource_group="g",
+        location="westeurope",
+        target=TargetKind.WEB_APP,
+        name="shop",
+        registry=host,
     )
 
 

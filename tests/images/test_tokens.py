@@ -84,6 +84,7 @@ class TestTokens:
             "::",
             "",
         ):
+
             async def manifest(request: web.Request, realm: str = realm) -> web.Response:
                 return wants_token(realm.format(host=request.host))
 

@@ -44,8 +44,12 @@ def test_good_environment_is_read_and_frozen(environ: Environ, tmp_path: Path) -
 
 def test_all_faults_are_told_at_once(environ: Environ) -> None:
     environ(
-        MISO_APP_ID="many", MISO_PUBLIC_URL="http://miso.example", MISO_LISTEN="8080", MISO_REGISTRIES=None,
-        MISO_WEBHOK_SECRET="x", MISO_LEASE_TTL="0",
+        MISO_APP_ID="many",
+        MISO_PUBLIC_URL="http://miso.example",
+        MISO_LISTEN="8080",
+        MISO_REGISTRIES=None,
+        MISO_WEBHOK_SECRET="x",
+        MISO_LEASE_TTL="0",
     )
     told = faults()
     for name in ("APP_ID", "PUBLIC_URL", "LISTEN", "REGISTRIES", "WEBHOK_SECRET", "LEASE_TTL"):
@@ -115,14 +119,22 @@ def test_data_dir_is_made_closed_and_refused_open(environ: Environ, tmp_path: Pa
 
 @pytest.mark.parametrize(
     "url",
-    ["http://ghes.example", "ftp://ghes.example", "ghes.example", "https://u:p@ghes.example", "https://ghes.example/?a=1"],
+    [
+        "http://ghes.example",
+        "ftp://ghes.example",
+        "ghes.example",
+        "https://u:p@ghes.example",
+        "https://ghes.example/?a=1",
+    ],
 )
 def test_base_addresses_are_https_and_bare(environ: Environ, url: str) -> None:
     environ(MISO_GITHUB_API_URL=url)
-    assert fault_of("MISO_GITHUB_API_URL")
+    assert "u:p" not in fault_of("MISO_GITHUB_API_URL")
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9000", "http://[::1]:9000", "http://localhost:9000", "https://a.example/api/v3"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9000", "http://[::1]:9000", "http://localhost:9000", "https://a.example/api/v3"]
+)
 def test_plain_http_is_for_loopback(environ: Environ, url: str) -> None:
     environ(MISO_GITHUB_API_URL=url + "/")
     assert load().github_api_url == url
@@ -174,7 +186,9 @@ def test_limits_that_contradict_are_told(environ: Environ) -> None:
     environ(MISO_WRITE_DEADLINE="10", MISO_PROBE_ATTEMPTS="2", MISO_PROBE_SUCCESSES="3")
     environ(MISO_BOTS_THAT_MAY_REQUEST="1, x")
     assert {fault.split(" ")[0] for fault in faults()} == {
-        "MISO_WRITE_DEADLINE", "MISO_PROBE_SUCCESSES", "MISO_BOTS_THAT_MAY_REQUEST",
+        "MISO_WRITE_DEADLINE",
+        "MISO_PROBE_SUCCESSES",
+        "MISO_BOTS_THAT_MAY_REQUEST",
     }
 
 
@@ -183,7 +197,9 @@ def test_rules_carry_every_decision(environ: Environ) -> None:
     elsewhere = {"controller", "api_url", "web_url", "policies", "stop_at"}
     assert set(Rules.__dataclass_fields__) - elsewhere <= set(Settings.model_fields)
     environ(
-        MISO_CONTROLLER_NAME="blue", MISO_GITHUB_WEB_URL="https://ghes.example", MISO_BOTS_THAT_MAY_REQUEST="7, 8",
+        MISO_CONTROLLER_NAME="blue",
+        MISO_GITHUB_WEB_URL="https://ghes.example",
+        MISO_BOTS_THAT_MAY_REQUEST="7, 8",
         MISO_COMMANDS_PER_HOUR="3",
     )
     rules = load().rules()
@@ -200,6 +216,19 @@ def test_defaults_agree_with_the_domain(environ: Environ) -> None:
     own = {"public_url", "registries"}
     for name in set(Rules.__dataclass_fields__) - own:
         assert getattr(rules, name) == getattr(plain, name), name
+
+
+def test_catalog_files_are_the_enabled_ones(environ: Environ, tmp_path: Path) -> None:
+    (tmp_path / "policy.yml").write_text("stages: {dev: {}, test: {}, production: {approvals: 1}}")
+    environ(MISO_CONFIG_DIR=str(tmp_path))
+    assert load().catalog_files() == {}
+    (tmp_path / "catalog").mkdir()
+    (tmp_path / "catalog" / "shop.yml").write_text("name: shop")
+    (tmp_path / "catalog" / "other.yml.disabled").write_text("name: other")
+    assert load().catalog_files() == {"catalog/shop.yml": "name: shop"}
+    (tmp_path / "catalog" / "shop.yml").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match=r"shop\.yml"):
+        load().catalog_files()
 
 
 def test_config_dir_without_policy_is_refused(environ: Environ, tmp_path: Path) -> None:
