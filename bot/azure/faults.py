@@ -82,7 +82,7 @@ def classify(fault: AzureError, *, changed: bool) -> MisoError:
         # Sent or not: a dropped connection cannot tell (aiohttp reports both as the same error).
         return transient(Code.AZURE_UNAVAILABLE, unknown=changed)
     status, code = fault.status_code or 0, error_code(fault)
-    known = _by_code(code.lower(), status, fault)
+    known = _by_code(code.lower(), status, fault, changed)
     if known is not None:
         return known
     if status == 429:
@@ -94,7 +94,7 @@ def classify(fault: AzureError, *, changed: bool) -> MisoError:
     return refusal(Code.AZURE_REFUSED)
 
 
-def _by_code(code: str, status: int, fault: HttpResponseError) -> MisoError | None:
+def _by_code(code: str, status: int, fault: HttpResponseError, changed: bool) -> MisoError | None:
     if code in FORBIDDEN or (status == 403 and "quota" not in code):
         return refusal(Code.AZURE_FORBIDDEN)
     if code in QUOTA or "quota" in code:
@@ -104,7 +104,8 @@ def _by_code(code: str, status: int, fault: HttpResponseError) -> MisoError | No
     if code in IMAGE_LATER:
         return transient(Code.AZURE_IMAGE_PULL)
     if code in BUSY or (code == "conflict" and _another_operation(fault)):
-        return transient(Code.AZURE_CONFLICT, retry_after=_retry_after(fault))
+        # It may be our own: a PUT that acted before its connection was lost was sent again.
+        return transient(Code.AZURE_CONFLICT, unknown=changed, retry_after=_retry_after(fault))
     if code in MISSING and status in (404, 410):
         return refusal(Code.AZURE_MISSING)
     if code in NO_ANSWER:

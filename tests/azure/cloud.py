@@ -57,7 +57,7 @@ class Issuer:
 
     def assertion(self, environment_id: str = ENVIRONMENT) -> str:
         now = int(time.time())
-        claims = {"iss": ISSUER, "sub": f"miso:env:{environment_id}", "aud": AUDIENCE}
+        claims: dict[str, Any] = {"iss": ISSUER, "sub": f"miso:env:{environment_id}", "aud": AUDIENCE}
         claims |= {"iat": now, "nbf": now - 30, "exp": now + 600, "jti": str(uuid4())}
         return jwt.encode({**claims, **self.claims}, self.key, algorithm="RS256", headers={"kid": "one"})
 
