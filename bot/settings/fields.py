@@ -67,7 +67,6 @@ class Settings(BaseSettings):
     webhook_secret_previous: Secret | None = _field(
         "secret", "The secret before, still accepted while it is being changed.", None, repr=False
     )
-
     github_write_spacing: float = _field(
         "seconds", "Pause between two writes to GitHub of one installation, as GitHub asks of Apps.", 1.0, ge=0, le=10
     )
