@@ -67,6 +67,7 @@ class SimClient:
         await self.call("delivered")
 
     create_user = _remote(Scenario.create_user)
+    rename_user = _remote(Scenario.rename_user)
     create_repository = _remote(Scenario.create_repository)
     set_collaborator = _remote(Scenario.set_collaborator)
     install_app = _remote(Scenario.install_app)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from pydantic_core import to_jsonable_python
 
+from bot.sim.github.problems import Misused, Problem
 from bot.sim.github.scenario.ground import Ground
-from bot.sim.github.state import Misused, Problem
 from bot.sim.wire import Exchange, Fault
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _verbs(world: World) -> dict[str, Verb]:
     rooms: tuple[tuple[str, object], ...] = (
         ("", world.github),
         ("", world.actions),
-        ("", Wires(world)),
+        ("", world.wires),
         ("arm.", world.arm),
         ("entra.", world.entra),
         ("registry.", world.registry),

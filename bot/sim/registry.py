@@ -74,6 +74,10 @@ class Registry:
         self._manifests[repository].pop(digest, None)
         self._tags[repository] = {tag: d for tag, d in self._tags[repository].items() if d != digest}
 
+    def close_off(self, repository: str) -> None:
+        """From now on only an identity sees it."""
+        self.private.add(repository)
+
     def digest(self, repository: str, reference: str) -> str | None:
         """The digest that a tag or digest names in a repository; None when there is none."""
         found = self._tags.get(repository, {}).get(reference, reference)

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from bot.sim.actions import ActionsIssuer, signing_key
 from bot.sim.azure import Arm
-from bot.sim.control import control
+from bot.sim.control import Wires, control
 from bot.sim.entra import Entra
 from bot.sim.github.events import Events
 from bot.sim.github.guest import APP_EVENTS, APP_PERMISSIONS, AppIdentity
@@ -109,6 +109,7 @@ class World:
         self.registry = Registry(self.wire, tokens=self.entra.principal)
         self.arm = Arm(self.wire, tokens=self.entra.principal, pull=self.registry.pull, clock=options.clock)
         self.hosts = Hosts(self.wire, self.arm)
+        self.wires = Wires(self)
         self._client: aiohttp.ClientSession | None = None
 
     @classmethod

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import time
 
+import aiohttp
 import jwt as pyjwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from gidgethub import BadRequest, RateLimitExceeded
 from gidgethub.aiohttp import GitHubAPI
 
-from bot.sim.world import World
+from bot.sim.world import Options, World
 from tests.sim.conftest import REPO, App
 
 
@@ -140,3 +141,20 @@ async def test_gidgethub_gets_github_errors(app: App) -> None:
     gh = await app.api()
     with pytest.raises(BadRequest, match="Not Found"):
         await gh.getitem("/repos/acme/nothing")
+
+
+async def test_a_token_ends_with_its_hour() -> None:
+    now = [time.time()]
+    async with World.running(Options(clock=lambda: now[0])) as world, aiohttp.ClientSession() as session:
+        world.github.create_repository(REPO)
+        world.github.install_app("acme")
+        app = App(world, session)
+        token = await app.token()
+        now[0] += 3601
+        assert (await app.ask("GET", f"/repos/{REPO}", bearer=token))[0] == 401
+
+
+async def test_long_answers_come_compressed_to_those_who_can(app: App) -> None:
+    _, headers, body = await app.ask("GET", f"/repos/{REPO}", bearer=await app.token())
+    assert headers["Content-Encoding"] in ("gzip", "deflate")
+    assert body["full_name"] == REPO

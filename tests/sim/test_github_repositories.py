@@ -158,3 +158,11 @@ async def test_lists_lead_on_by_link(gh: GitHubAPI, world: World) -> None:
         world.github.open_pull_request(REPO, "bea", f"Change {number}", {f"f{number}": "1"})
     numbers = [pull["number"] async for pull in gh.getiter(f"/repos/{REPO}/pulls?per_page=3")]
     assert numbers == [7, 6, 5, 4, 3, 2, 1]
+
+
+async def test_rule_9_a_renamed_person_keeps_the_id_and_leaves_the_login_to_others(gh: GitHubAPI, world: World) -> None:
+    before = (await gh.getitem("/users/bea"))["id"]
+    world.github.rename_user("bea", "beatrix")
+    world.github.create_user("bea")
+    assert (await gh.getitem("/users/beatrix"))["id"] == before
+    assert (await gh.getitem("/users/bea"))["id"] != before

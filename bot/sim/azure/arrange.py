@@ -138,8 +138,13 @@ class Arrange:
         """Operations that were stuck may end now."""
         self.operations.unstick()
 
-    def effects_of(self, verb: str) -> list[Effect]:
-        return [effect for effect in self.state.effects if effect.verb == verb]
+    def effects_of(self, verb: str | None = None) -> list[Effect]:
+        """Changes of one kind, or all, in order."""
+        return [effect for effect in self.state.effects if verb in (None, effect.verb)]
+
+    def poll_times(self, times: int) -> None:
+        """Set `polls`, for callers that can only call."""
+        self.polls = times
 
     def image_of(self, resource: str) -> str | None:
         """Image that a site, slot or container group is set to run; None when there is none."""

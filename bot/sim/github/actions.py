@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from bot.sim.github.problems import Problem
 from bot.sim.github.routing import Answer, Call, GitHub, Routes, invalid
 from bot.sim.github.shapes import places, work
-from bot.sim.github.state import Gate, Problem, Repository, Run
+from bot.sim.github.state import Gate, Repository, Run
 
 routes = Routes()
 REPORT_LIMIT = 10

@@ -12,9 +12,10 @@ from typing import Any
 
 from bot.sim.github.credentials import LEVELS, counter
 from bot.sim.github.guest import Installation, Token
+from bot.sim.github.problems import Problem
 from bot.sim.github.routing import JWT, Answer, Call, Routes, invalid
 from bot.sim.github.shapes import places
-from bot.sim.github.state import Problem, State
+from bot.sim.github.state import State
 from bot.sim.github.webhooks import Delivery
 
 routes = Routes()

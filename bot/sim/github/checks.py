@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from bot.sim.github.problems import Problem
 from bot.sim.github.routing import Answer, Call, Routes, invalid
 from bot.sim.github.shapes import work
-from bot.sim.github.state import CheckRun, Problem
+from bot.sim.github.state import CheckRun
 
 routes = Routes()
 STATUSES = ("queued", "in_progress", "completed")

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from bot.sim.github.git import Commit
+from bot.sim.github.problems import Problem
 from bot.sim.github.routing import Answer, Call, GitHub, Routes, invalid
 from bot.sim.github.shapes import commits, pulls
-from bot.sim.github.state import Comment, Problem, Pull, Reaction, Repository
+from bot.sim.github.state import Comment, Pull, Reaction, Repository
 
 routes = Routes()
 COMMENT_LIMIT = 65536

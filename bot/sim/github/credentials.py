@@ -9,7 +9,8 @@ import jwt
 from aiohttp import web
 
 from bot.sim.github.guest import Token
-from bot.sim.github.state import Problem, Repository, State
+from bot.sim.github.problems import Problem
+from bot.sim.github.state import Repository, State
 
 LEVELS = {"read": 1, "write": 2, "admin": 3}
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from bot.sim.github.git import Person, make_commit, merge_base, only_in
+from bot.sim.github.problems import Problem
 from bot.sim.github.routing import Answer, Call, GitHub, Routes, invalid
 from bot.sim.github.shapes import places, work
-from bot.sim.github.state import CommitStatus, Deployment, DeploymentStatus, Environment, Problem, Repository
+from bot.sim.github.state import CommitStatus, Deployment, DeploymentStatus, Environment, Repository
 
 routes = Routes()
 STATES = ("error", "failure", "inactive", "in_progress", "queued", "pending", "success")

@@ -12,8 +12,9 @@ from html import escape
 from aiohttp import web
 from markdown_it import MarkdownIt
 
+from bot.sim.github.problems import Misused, Problem
 from bot.sim.github.scenario import Scenario
-from bot.sim.github.state import CheckRun, Deployment, Misused, Problem, Pull, Repository
+from bot.sim.github.state import CheckRun, Deployment, Pull, Repository
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 _STYLE = """

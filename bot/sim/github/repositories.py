@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from bot.sim.github.git import ancestors, only_in
+from bot.sim.github.problems import Problem
 from bot.sim.github.routing import Call, Routes
 from bot.sim.github.shapes import commits, places, pulls, work
-from bot.sim.github.state import Environment, Problem
+from bot.sim.github.state import Environment
 
 routes = Routes()
 _OLD_NAMES = {"admin": "admin", "maintain": "write", "write": "write", "triage": "read", "read": "read"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -18,11 +19,13 @@ from aiohttp import web
 from bot.sim.github.credentials import check_jwt, check_token, count, counter, granted, reachable
 from bot.sim.github.events import Events
 from bot.sim.github.guest import Token
+from bot.sim.github.problems import Problem
 from bot.sim.github.shapes.places import repo_url
-from bot.sim.github.state import Problem, Repository, State
+from bot.sim.github.state import Repository, State
 from bot.sim.github.webhooks import Webhooks
 
 API_VERSION = "2022-11-28"
+COMPRESSED_FROM = 1024
 JWT = "app jwt"
 _DOCS = "https://docs.github.com/rest"
 
@@ -147,7 +150,11 @@ def serve(github: GitHub, route: Route) -> Callable[[web.Request], Any]:
     """An aiohttp handler for one route."""
 
     async def handle(request: web.Request) -> web.Response:
-        headers: dict[str, str] = {"X-GitHub-Api-Version-Selected": API_VERSION, "X-GitHub-Media-Type": "github.v3"}
+        headers: dict[str, str] = {
+            "X-GitHub-Api-Version-Selected": API_VERSION,
+            "X-GitHub-Media-Type": "github.v3; format=json",
+            "X-GitHub-Request-Id": secrets.token_hex(8).upper(),
+        }
         try:
             call = _authorised(github, route, request, await request.read(), headers)
             result = route.handler(call)
@@ -188,7 +195,10 @@ def _answer(request: web.Request, answer: Answer, headers: dict[str, str]) -> we
         headers = headers | {"ETag": tag, "Cache-Control": "private, max-age=60, s-maxage=60"}
         if request.headers.get("If-None-Match") == tag:
             return web.Response(status=304, headers=headers)
-    return web.Response(text=text, status=answer.status, headers=headers, content_type="application/json")
+    response = web.Response(text=text, status=answer.status, headers=headers, content_type="application/json")
+    if len(text) > COMPRESSED_FROM:
+        response.enable_compression()  # for clients that say they can; GitHub does the same
+    return response
 
 
 def _authorised(github: GitHub, route: Route, request: web.Request, raw: bytes, headers: dict[str, str]) -> Call:

@@ -15,18 +15,7 @@ from typing import Any
 
 from bot.sim.github.git import Commit, Tree
 from bot.sim.github.guest import AppIdentity, Installation, Token
-
-
-class Problem(Exception):
-    """An answer other than success, in GitHub's words: status, message, and the list `errors` of a 422."""
-
-    def __init__(self, status: int, message: str, errors: list[Any] | None = None) -> None:
-        super().__init__(message)
-        self.status, self.message, self.errors = status, message, errors
-
-
-class Misused(Exception):
-    """A scenario verb was asked for something that makes no sense in this world."""
+from bot.sim.github.problems import Problem
 
 
 @dataclass

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, TypedDict
 
 from bot.sim.github.git import Commit, Person, merge_base, only_in
+from bot.sim.github.problems import Misused
 from bot.sim.github.scenario.ground import Ground, Identified, Pushed
-from bot.sim.github.state import Misused, Pull, Repository, Review, User
+from bot.sim.github.state import Pull, Repository, Review, User
 
 Files = Mapping[str, str | None]
 

@@ -6,8 +6,9 @@ from typing import Literal, TypedDict
 
 from bot.sim.github.actions import settle_gate
 from bot.sim.github.deployments import STATES, add_deployment, add_status
+from bot.sim.github.problems import Misused
 from bot.sim.github.scenario.ground import Ground, Identified
-from bot.sim.github.state import Deployment, DeploymentStatus, Gate, Misused, Repository
+from bot.sim.github.state import Deployment, DeploymentStatus, Gate, Repository
 
 
 class GateSeen(TypedDict):

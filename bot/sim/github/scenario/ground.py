@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import TypedDict
 
 from bot.sim.github.git import Commit, Person, make_commit
+from bot.sim.github.problems import Misused
 from bot.sim.github.routing import GitHub
-from bot.sim.github.state import Misused, Pull, Repository, Run, User
+from bot.sim.github.state import Pull, Repository, Run, User
 
 
 class Identified(TypedDict):

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, TypedDict
 
 from bot.sim.github.guest import Installation
+from bot.sim.github.problems import Misused
 from bot.sim.github.scenario.ground import Ground, Identified, Moved
 from bot.sim.github.shapes import places
-from bot.sim.github.state import Environment, Misused, Repository
+from bot.sim.github.state import Environment, Repository
 
 Role = Literal["admin", "maintain", "write", "triage", "read", "none"]
 ROLES = ("admin", "maintain", "write", "triage", "read", "none")
@@ -33,6 +34,14 @@ class Places(Ground):
         if any(user.login.casefold() == login.casefold() for user in self.github.state.users.values()):
             raise Misused(f"{login} is taken")
         user = self.github.state.add_user(login, kind=kind, name=name, email=email)
+        return {"id": user.id, "login": user.login}
+
+    def rename_user(self, login: str, new_login: str) -> Account:
+        """The account keeps its id; the old login is free for anybody."""
+        user = self.person(login)
+        if any(other.login.casefold() == new_login.casefold() for other in self.github.state.users.values()):
+            raise Misused(f"{new_login} is taken")
+        user.login = new_login
         return {"id": user.id, "login": user.login}
 
     def create_repository(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from bot.sim.github.problems import Misused
 from bot.sim.github.scenario.ground import Ground, Identified
-from bot.sim.github.state import CheckRun, CommitStatus, Misused, Repository, Run
+from bot.sim.github.state import CheckRun, CommitStatus, Repository, Run
 
 
 class RunSeen(TypedDict):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TypedDict
 
 from bot.sim.github.conversation import add_comment, change_comment, remove_comment
+from bot.sim.github.problems import Misused
 from bot.sim.github.scenario.ground import Ground
-from bot.sim.github.state import CheckRun, Comment, Misused, Repository
+from bot.sim.github.state import CheckRun, Comment, Repository
 
 
 class Said(TypedDict):

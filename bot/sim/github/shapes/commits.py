@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 
 from bot.sim.github.git import Commit, Person, Tree, blob_sha, changed_paths, merge_base, only_in
+from bot.sim.github.problems import Problem
 from bot.sim.github.shapes.places import Json, repo_page, repo_url, user, when
-from bot.sim.github.state import Problem, Repository, State
+from bot.sim.github.state import Repository, State
 
 
 def _git_user(person: Person, at: float) -> Json:
