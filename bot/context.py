@@ -91,6 +91,10 @@ class Store(Protocol):
         """What is wrong with the hash chains; empty when every row is as it was written."""
         ...
 
+    async def count(self, kind: str, actor_id: int, since_us: int) -> int:
+        """How many rows of this kind an account caused since then."""
+        ...
+
     # projections
     async def promotion(self, stream: str) -> PromotionRow | None: ...
     async def open_promotions(self, *, environment_id: str = "", limit: int = 200) -> Sequence[PromotionRow]:
@@ -226,8 +230,17 @@ class GitHub(Protocol):
     """Doors to repositories, each with least privilege for the job."""
 
     def at(self, installation_id: int, repository_id: int, permissions: Mapping[str, str]) -> Repository: ...
-    async def installation_of(self, repository_id: int) -> int | None:
-        """Installation through which our App sees this repository, by the App API (rule 20)."""
+    async def covers(self, installation_id: int, repository_id: int) -> bool:
+        """Whether this installation sees this repository, by the App API (rule 20). Costs nothing while a token of
+        `READ_FACTS` for both is warm."""
+        ...
+
+    async def installation_of(self, repository_id: int, owner_id: int) -> int | None:
+        """Installation through which our App sees this repository of this owner, by numeric ids alone."""
+        ...
+
+    async def forget(self, installation_id: int) -> None:
+        """Revoke and forget its tokens: it was suspended, removed, or got or lost repositories (rule 35)."""
         ...
 
     async def app(self) -> Mapping[str, Any]:
