@@ -16,7 +16,7 @@ from azure.core.pipeline.policies import ContentDecodePolicy, RequestIdPolicy, U
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.identity.aio import ClientAssertionCredential
 
-from bot.azure.policies import Capped, Timeouts
+from bot.azure.policies import Capped
 
 Assertion = Callable[[str], str]
 """environment id → signed assertion, minted and fresh."""
@@ -69,7 +69,6 @@ def credential(
     environment_id: str,
     assertion: Assertion,
     transport: AioHttpTransport,
-    timeouts: Timeouts,
 ) -> SingleFlight:
     """The credential of one environment. `authority` is https; its token endpoint is the only thing that is asked.
 
@@ -83,7 +82,5 @@ def credential(
         authority=authority,
         transport=transport,
         policies=policies,
-        connection_timeout=timeouts.connect,
-        read_timeout=timeouts.read,
     )
     return SingleFlight(inner)

@@ -56,7 +56,14 @@ class Clients:
         return (environment.tenant_id, environment.subscription_id, environment.client_id, environment.id)
 
     def _transport(self) -> AioHttpTransport:
-        return AioHttpTransport(session=self._session, session_owner=False, use_env_settings=False)
+        # The timeouts belong to the transport: given to a client that has one, they would be ignored.
+        return AioHttpTransport(
+            session=self._session,
+            session_owner=False,
+            use_env_settings=False,
+            connection_timeout=self._timeouts.connect,
+            read_timeout=self._timeouts.read,
+        )
 
     def credential(self, environment: Environment) -> SingleFlight:
         """The environment's credential; also what a registry's token exchange needs."""
@@ -69,7 +76,6 @@ class Clients:
                 environment_id=environment.id,
                 assertion=self._assertion,
                 transport=self._transport(),
-                timeouts=self._timeouts,
             )
         return self._credentials[key]
 
@@ -91,8 +97,6 @@ class Clients:
             "policies": self._policies(environment),
             "transport": self._transport(),
             "polling_interval": self._poll_seconds,
-            "connection_timeout": self._timeouts.connect,
-            "read_timeout": self._timeouts.read,
         }
 
     def aci(self, environment: Environment) -> ContainerInstanceManagementClient:
@@ -128,6 +132,21 @@ class Clients:
                 base_url=self.arm_url, policies=shared["policies"], transport=shared["transport"]
             )
         return self._arm[key]
+
+    async def close(self) -> None:
+        """Let go of every client. The session is another's and stays open."""
+        closing: list[Any] = [
+            *self._aci.values(),
+            *self._web.values(),
+            *self._arm.values(),
+            *self._credentials.values(),
+        ]
+        for client in closing:
+            await client.close()
+        self._aci.clear()
+        self._web.clear()
+        self._arm.clear()
+        self._credentials.clear()
 
     def forget(self, environment: Environment) -> None:
         """Drop the environment's clients and token: the next call asks Entra anew."""

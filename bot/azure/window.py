@@ -30,6 +30,8 @@ from bot.telemetry import logger
 log = logger(__name__)
 
 WRITE_SECONDS = 8.0
+OBSERVE_SECONDS = 25.0
+ACR_SCOPE = "https://containerregistry.azure.net/.default"
 Saved = Callable[[str], Awaitable[None]]
 
 
@@ -44,7 +46,8 @@ class AzureWindow:
     """The window. `owner` is the value of our `miso-owner` tag; `session` is never closed here.
 
     `assertion` gives the signed assertion of an environment, at once and without I/O. `poll_seconds` is the pause
-    between two looks at an operation for which Azure names none. `write_seconds` bounds one writing request.
+    between two looks at an operation for which Azure names none. `write_seconds` bounds one writing request,
+    `observe_seconds` one whole look.
     """
 
     def __init__(
@@ -57,10 +60,11 @@ class AzureWindow:
         assertion: Assertion,
         poll_seconds: float = 5.0,
         write_seconds: float = WRITE_SECONDS,
+        observe_seconds: float = OBSERVE_SECONDS,
         timeouts: Timeouts | None = None,
     ) -> None:
         self._owner = owner
-        self._write_seconds = write_seconds
+        self._write_seconds, self._observe_seconds = write_seconds, observe_seconds
         self._clients = Clients(
             session=session,
             authority=authority,
@@ -76,7 +80,7 @@ class AzureWindow:
 
     async def observe(self, environment: Environment, *, request_id: str) -> Observed:
         """What runs there now. Raises Refused (no access, no resource group) or Transient."""
-        async with self._told(environment, _Progress(), "observe"):
+        async with self._told(environment, _Progress(), "observe"), asyncio.timeout(self._observe_seconds):
             return await self._target(environment).observe(environment, request_id)
 
     async def apply(
@@ -158,6 +162,10 @@ class AzureWindow:
         async with self._told(environment, _Progress(), "token"):
             return (await self._clients.credential(environment).get_token(scope)).token
 
+    async def acr_token(self, environment: Environment) -> str:
+        """An Entra token for Azure's own registries, which their exchange turns into one of the registry."""
+        return await self.token(environment, ACR_SCOPE)
+
     async def check(self, environment: Environment, *, request_id: str) -> None:
         """Whether identity, role and resource group are in order, for `miso doctor`. Raises what is wrong."""
         async with self._told(environment, _Progress(), "check"):
@@ -168,6 +176,10 @@ class AzureWindow:
         async with self._told(environment, _Progress(), "logs"):
             source = self._web if environment.target is TargetKind.WEB_APP else self._aci
             return Untrusted(await source.logs(environment, lines=lines, request_id=request_id))
+
+    async def close(self) -> None:
+        """Let go of the SDK's clients; the session stays open."""
+        await self._clients.close()
 
 
 def _anew(write: Write) -> Write:

@@ -42,12 +42,15 @@ async def test_token_of_another_tenant_is_never_asked_for(desk: Desk) -> None:
 
 async def test_session_stays_open_for_others(desk: Desk) -> None:
     await desk.observe(GROUP_ENV)
-    await desk.window._clients.credential(GROUP_ENV).close()
+    await desk.window.close()
     assert not desk.cloud.session.closed
 
 
 async def test_token_serves_other_windows(desk: Desk) -> None:
     assert desk.cloud.entra.principal(await desk.window.token(GROUP_ENV)) is not None
+    principal = desk.cloud.entra.principal(await desk.window.acr_token(GROUP_ENV))
+    assert principal is not None
+    assert principal.resource == "https://containerregistry.azure.net"
 
 
 async def test_rule_17_no_secret_is_logged_even_when_everything_is(

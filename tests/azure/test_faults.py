@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bot.azure.policies import Timeouts
 from bot.domain.codes import Code
 from bot.domain.model import Step
 from bot.errors import MisoError, Refused, Transient
@@ -211,3 +212,16 @@ async def test_doctor_sees_the_resource_group_or_why_not(desk: Desk) -> None:
     with pytest.raises(Refused) as missing:
         await desk.window.check(GROUP_ENV, request_id="doctor")
     assert missing.value.code == Code.AZURE_MISSING
+
+
+async def test_hung_answer_is_cut_off_by_the_read_timeout() -> None:
+    async with Cloud.running() as cloud:
+        desk = Desk(cloud, window_of(cloud, timeouts=Timeouts(connect=1.0, read=0.1)))
+        cloud.wire.faults.append(Fault("arm GET ", "delay", seconds=1.0, times=None))
+        with pytest.raises(Transient) as later:
+            await desk.observe(GROUP_ENV)
+        assert later.value.code == Code.AZURE_UNAVAILABLE
+        desk = Desk(cloud, window_of(cloud, observe_seconds=0.1))
+        with pytest.raises(Transient) as late:
+            await desk.observe(GROUP_ENV)
+        assert (late.value.code, late.value.outcome_unknown) == (Code.AZURE_TIMEOUT, False)
