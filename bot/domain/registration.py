@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -42,8 +43,9 @@ def _guid(value: str) -> str:
     return guid
 
 
-def _stage(value: object) -> object:
-    return STAGE_ALIASES.get(value, value) if isinstance(value, str) else value
+def _word(words: Mapping[str, StrEnum]) -> BeforeValidator:
+    """Strict models take no text for an enum; these are the words that are meant."""
+    return BeforeValidator(lambda value: words.get(value, value) if isinstance(value, str) else value)
 
 
 Guid = Annotated[str, AfterValidator(_guid)]
@@ -86,7 +88,7 @@ class EnvironmentForm(BaseModel):
     model_config = _STRICT
 
     id: Guid
-    stage: Annotated[Stage, BeforeValidator(_stage), Field(strict=False)]
+    stage: Annotated[Stage, _word(STAGE_ALIASES)]
     github_name: GitHubName | None = None
     """Name of the GitHub environment; the stage's name when left out."""
     tenant_id: Guid
@@ -94,7 +96,7 @@ class EnvironmentForm(BaseModel):
     subscription_id: Guid
     resource_group: ResourceGroup
     location: Annotated[str, Field(pattern=r"^[a-z0-9]{3,40}$")]
-    target: Annotated[TargetKind, Field(strict=False)]
+    target: Annotated[TargetKind, _word({kind.value: kind for kind in TargetKind})]
     name: ResourceName
     plan: str = ""
     slot: Slot | None = None
@@ -104,7 +106,7 @@ class EnvironmentForm(BaseModel):
     pull_identity_resource_id: str = ""
     cpu: Annotated[float, Field(ge=0.1, le=4, strict=False)] = 1.0
     memory_gb: Annotated[float, Field(ge=0.1, le=16, strict=False)] = 1.5
-    probe: Annotated[ProbeKind, Field(strict=False)] = ProbeKind.HTTP
+    probe: Annotated[ProbeKind, _word({kind.value: kind for kind in ProbeKind})] = ProbeKind.HTTP
     settings: Mapping[SettingName, Annotated[str, Field(max_length=4096)]] = Field(default_factory=dict)
 
 

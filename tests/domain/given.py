@@ -44,7 +44,9 @@ APPLICATION = Application(id="10000000-0000-4000-8000-000000000001", name="shop"
 IDENTITY = RepositoryFacts(id=42, full_name="acme/shop", owner_id=7, default_branch="main")
 
 
-def environment(stage: Stage = Stage.PRODUCTION, target: TargetKind = TargetKind.WEB_APP, **changes: Any) -> Environment:
+def environment(
+    stage: Stage = Stage.PRODUCTION, target: TargetKind = TargetKind.WEB_APP, **changes: Any
+) -> Environment:
     number = {Stage.DEV: 1, Stage.TEST: 2, Stage.PRODUCTION: 3}[stage]
     made = Environment(
         id=f"20000000-0000-4000-8000-00000000000{number}",

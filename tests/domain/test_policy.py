@@ -235,7 +235,8 @@ def test_rule_13_moving_tags_are_refused_for_production(tag: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "image", ["evil.example/shop", "registry.example.evil/shop", "registry.example", "registry.example:80/shop", "/shop"]
+    "image",
+    ["evil.example/shop", "registry.example.evil/shop", "registry.example", "registry.example:80/shop", "/shop"],
 )
 def test_images_come_from_the_operators_registries_only(image: str) -> None:
     decision = deciding(given.asked(release=given.release(image=image)))
