@@ -62,6 +62,20 @@ def test_two_starting_at_once_get_one_ring(directory: Path) -> None:
     assert json.loads(rings[0]) == open_ring(directory).jwks()
 
 
+def test_who_makes_a_key_too_late_takes_the_winners(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another replica finishes between our look and our link."""
+    make, rings = rsa.generate_private_key, []
+
+    def slowly(public_exponent: int, key_size: int) -> rsa.RSAPrivateKey:
+        monkeypatch.setattr(rsa, "generate_private_key", make)
+        rings.append(open_ring(directory))
+        return make(public_exponent, key_size)
+
+    monkeypatch.setattr(rsa, "generate_private_key", slowly)
+    assert open_ring(directory).jwks() == rings[0].jwks()
+    assert [f.name for f in directory.iterdir()] == [NAME]
+
+
 def test_newest_key_signs_and_all_are_published(directory: Path) -> None:
     old = open_ring(directory)
     put(directory, pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)), "assertion.0002.pem")
