@@ -7,15 +7,17 @@ work of a newer one alone.
 | kind                   | body                                                                     |
 |------------------------|--------------------------------------------------------------------------|
 | promotion.requested    | `Request.as_body()`: release, previous, plan, evidence, who may not approve |
-| promotion.approved     | evidence, login                                                          |
+| promotion.approved     | evidence, login, cause                                                   |
 | promotion.rejected     | reason                                                                   |
 | promotion.refused      | code, sentence, hint: a rule that held at request no longer holds at the effect |
 | promotion.superseded   | by (stream)                                                              |
-| deploy.started         | attempt                                                                  |
+| deploy.started         | attempt; at the first one what was last verified here: previous, previous_plan |
 | step.begun             | step, before (what Azure showed)                                         |
 | step.done              | step, after                                                              |
 | deploy.done            | host, digest, evidence                                                   |
 | deploy.failed          | code, sentence, hint, step                                               |
+| deploy.paused          | code, sentence, until_us: the outside said "later"; the lease is given back |
+| probe.started          | attempt: somebody died between the deployment and its proof of health    |
 | probe.passed           | evidence                                                                 |
 | probe.failed           | code, sentence, evidence                                                 |
 | rollback.started       | attempt                                                                  |
@@ -58,6 +60,8 @@ class Kind(StrEnum):
     STEP_DONE = "step.done"
     DEPLOY_DONE = "deploy.done"
     DEPLOY_FAILED = "deploy.failed"
+    PAUSED = "deploy.paused"
+    PROBE_STARTED = "probe.started"
     PROBE_PASSED = "probe.passed"
     PROBE_FAILED = "probe.failed"
     ROLLBACK_STARTED = "rollback.started"
@@ -95,6 +99,8 @@ class Request:
     installation_id: int
     pull_request: int
     comment_id: int
+    comment_hash: str = ""
+    """SHA-256 of the comment as it was heard; at the effect it must still say the same (rule 4)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +108,8 @@ class Approval:
     actor: Actor
     at_us: int
     evidence_hash: str
+    cause: str = ""
+    """What brought it, so that a delivery that comes twice is not told "you have approved already"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +151,9 @@ class Promotion:
     """Who rejected it, or cleared its hold."""
     superseded_by: str = ""
     held: bool = False
+    pauses: int = 0
+    paused_until_us: int = 0
+    """The advance loop leaves it alone until then; 0: not paused."""
 
     @property
     def approved(self) -> bool:
@@ -204,6 +215,9 @@ def fold(rows: Sequence[Row]) -> Promotion:
     )
     if first.v > VERSION:
         state = replace(state, status=Status.NEWER)
+    elif state.approved:
+        # Nobody has to agree; it may begin at once.
+        state = replace(state, status=Status.APPROVED)
     for row in rows[1:]:
         state = apply(state, row)
     return state
@@ -225,7 +239,12 @@ def _approved(state: Promotion, row: Row) -> Promotion:
     actor = _actor(row)
     if state.status is not Status.REQUESTED or any(a.actor == actor for a in state.approvals):
         return state
-    approval = Approval(actor=actor, at_us=row.at_us, evidence_hash=str(row.body.get("evidence", "")))
+    approval = Approval(
+        actor=actor,
+        at_us=row.at_us,
+        evidence_hash=str(row.body.get("evidence", "")),
+        cause=str(row.body.get("cause", "")),
+    )
     state = replace(state, approvals=(*state.approvals, approval))
     return replace(state, status=Status.APPROVED) if state.approved else state
 
@@ -248,8 +267,24 @@ def _superseded(state: Promotion, row: Row) -> Promotion:
 
 def _deploy_started(state: Promotion, row: Row) -> Promotion:
     steps = state.steps if state.status is Status.DEPLOYING else ()
+    request = state.request
+    if "previous" in row.body:
+        request = replace(
+            request,
+            previous=_release_or_none(row.body["previous"]),
+            previous_plan=_plan_or_none(row.body["previous_plan"]),
+        )
     return replace(
-        state, status=Status.DEPLOYING, epoch=row.epoch, attempt=state.attempt + 1, steps=steps, code="", sentence=""
+        state,
+        request=request,
+        status=Status.DEPLOYING,
+        epoch=row.epoch,
+        attempt=state.attempt + 1,
+        steps=steps,
+        code="",
+        sentence="",
+        hint="",
+        paused_until_us=0,
     )
 
 
@@ -273,7 +308,16 @@ def _deploy_done(state: Promotion, row: Row) -> Promotion:
 
 
 def _deploy_failed(state: Promotion, row: Row) -> Promotion:
-    return _why(replace(state, status=Status.FAILED, held=True), row)
+    return _why(replace(state, status=Status.FAILED, held=True, paused_until_us=0), row)
+
+
+def _paused(state: Promotion, row: Row) -> Promotion:
+    until = int(row.body.get("until_us", 0))
+    return _why(replace(state, paused_until_us=until, pauses=state.pauses + 1), row)
+
+
+def _probe_started(state: Promotion, row: Row) -> Promotion:
+    return replace(state, epoch=row.epoch, attempt=state.attempt + 1, paused_until_us=0)
 
 
 def _probe_passed(state: Promotion, row: Row) -> Promotion:
@@ -287,7 +331,9 @@ def _probe_failed(state: Promotion, row: Row) -> Promotion:
 def _rollback_started(state: Promotion, row: Row) -> Promotion:
     steps = state.steps if state.status is Status.ROLLING_BACK else ()
     attempt = state.rollback_attempt + 1
-    return replace(state, status=Status.ROLLING_BACK, epoch=row.epoch, rollback_attempt=attempt, steps=steps)
+    return replace(
+        state, status=Status.ROLLING_BACK, epoch=row.epoch, rollback_attempt=attempt, steps=steps, paused_until_us=0
+    )
 
 
 def _rollback_done(state: Promotion, row: Row) -> Promotion:
@@ -295,7 +341,7 @@ def _rollback_done(state: Promotion, row: Row) -> Promotion:
 
 
 def _rollback_failed(state: Promotion, row: Row) -> Promotion:
-    return _why(replace(state, status=Status.STUCK), row)
+    return _why(replace(state, status=Status.STUCK, paused_until_us=0), row)
 
 
 def _hold_cleared(state: Promotion, row: Row) -> Promotion:
@@ -313,6 +359,8 @@ _APPLY = {
     Kind.STEP_DONE: _step_done,
     Kind.DEPLOY_DONE: _deploy_done,
     Kind.DEPLOY_FAILED: _deploy_failed,
+    Kind.PAUSED: _paused,
+    Kind.PROBE_STARTED: _probe_started,
     Kind.PROBE_PASSED: _probe_passed,
     Kind.PROBE_FAILED: _probe_failed,
     Kind.ROLLBACK_STARTED: _rollback_started,
@@ -336,7 +384,7 @@ def _actor(row: Row) -> Actor:
     return Actor(kind=ActorKind(row.actor_kind), id=row.actor_id, login=str(row.body.get("login", "")))
 
 
-def project(state: Promotion, *, wake_at_us: int = 0) -> PromotionRow:
+def project(state: Promotion) -> PromotionRow:
     """The projection of a state, written beside the rows that made it."""
     release = state.request.release
     return PromotionRow(
@@ -352,7 +400,7 @@ def project(state: Promotion, *, wake_at_us: int = 0) -> PromotionRow:
         verified=state.status is Status.LIVE,
         pull_request=state.request.pull_request,
         requested_us=state.requested_us,
-        wake_at_us=wake_at_us,
+        wake_at_us=state.paused_until_us,
     )
 
 
@@ -362,8 +410,7 @@ def request_as_body(request: Request) -> dict[str, Any]:
         "cause": request.cause,
         "rollback": request.rollback,
         "release": release_as_body(request.release),
-        "previous": release_as_body(request.previous) if request.previous else None,
-        "previous_plan": _plan_as_body(request.previous_plan) if request.previous_plan else None,
+        **previous_as_body(request.previous, request.previous_plan),
         "plan": _plan_as_body(request.plan),
         "policy": request.policy_hash,
         "evidence": request.evidence_hash,
@@ -373,18 +420,18 @@ def request_as_body(request: Request) -> dict[str, Any]:
         "installation": request.installation_id,
         "pull_request": request.pull_request,
         "comment": request.comment_id,
+        "comment_hash": request.comment_hash,
     }
 
 
 def request_from_body(body: Mapping[str, Any]) -> Request:
     requester = body["requester"]
-    previous, previous_plan = body.get("previous"), body.get("previous_plan")
     return Request(
         cause=body["cause"],
         rollback=body["rollback"],
         release=release_from_body(body["release"]),
-        previous=release_from_body(previous) if previous else None,
-        previous_plan=_plan_from_body(previous_plan) if previous_plan else None,
+        previous=_release_or_none(body["previous"]),
+        previous_plan=_plan_or_none(body["previous_plan"]),
         plan=_plan_from_body(body["plan"]),
         policy_hash=body["policy"],
         evidence_hash=body["evidence"],
@@ -394,6 +441,7 @@ def request_from_body(body: Mapping[str, Any]) -> Request:
         installation_id=body["installation"],
         pull_request=body["pull_request"],
         comment_id=body["comment"],
+        comment_hash=body.get("comment_hash", ""),
     )
 
 
@@ -415,6 +463,22 @@ def release_as_body(release: Release) -> dict[str, Any]:
 
 def release_from_body(body: Mapping[str, Any]) -> Release:
     return Release(**body)
+
+
+def previous_as_body(previous: Release | None, previous_plan: Plan | None) -> dict[str, Any]:
+    """Where a rollback would go, as `promotion.requested` and `deploy.started` carry it."""
+    return {
+        "previous": release_as_body(previous) if previous else None,
+        "previous_plan": _plan_as_body(previous_plan) if previous_plan else None,
+    }
+
+
+def _release_or_none(body: Mapping[str, Any] | None) -> Release | None:
+    return release_from_body(body) if body else None
+
+
+def _plan_or_none(body: Mapping[str, Any] | None) -> Plan | None:
+    return _plan_from_body(body) if body else None
 
 
 def _plan_as_body(plan: Plan) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class Rules:
     app_slug: str = "miso"
     public_url: str = "http://127.0.0.1:8080"
     web_url: str = "https://github.com"
+    api_url: str = "https://api.github.com"
     registries: tuple[str, ...] = ()
     """Hosts that images may come from."""
     policies: Mapping[Stage, StagePolicy] = field(
@@ -57,6 +58,18 @@ class Rules:
     """Longest that one Azure step may take, polling included."""
     write_deadline: float = 8.0
     """Longest that one request to the outside may take; shorter than what is left of the lease."""
+    settle_seconds: float = 60.0
+    """How long a request that was cut off may still arrive at Azure; only then is it judged not to have happened."""
+    step_attempts: int = 5
+    """So many tries of a deployment or rollback before it is given up to a person."""
+    retry_seconds: float = 2.0
+    """First pause after trouble outside; it doubles up to a minute."""
+    observe_deadline: float = 30.0
+    """Longest that one reading of Azure may take."""
+    gate_hours: float = 24.0
+    """A GitHub environment gate that nobody decided is rejected after this."""
+    stop_at: str = ""
+    """Tests only: `<step>:before|taken|after`, where the process kills itself."""
     probe_attempts: int = 10
     probe_interval: float = 3.0
     probe_successes: int = 2

@@ -12,7 +12,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from bot.domain.model import Append, Conflict, Row, Written
-from bot.store import chain, inbox, leases, projections, statements
+from bot.store import chain, inbox, leases, projections, reports, statements
 from bot.store.rows import canonical, row_from, text
 from bot.store.writer import Undo
 
@@ -61,7 +61,9 @@ def write(db: Connection, units: Sequence[Prepared], *, inbox_done: str, now_us:
         epoch = _lease(db, unit, now_us=now_us)
         if append.claim is not None and epoch is not None:
             epochs[append.stream] = epoch
-        heads[append.stream] = write_rows(db, unit.columns, epoch=epoch, now_us=now_us)
+        heads[append.stream] = write_rows(db, unit.columns, epoch=epoch, now_us=append.at_us or now_us)
+        if append.show:
+            reports.to_report(db, append.stream, heads[append.stream], now_us=now_us)
         if append.environment is not None and not projections.set_environment(db, append.environment):
             raise Undo(Conflict.ENVIRONMENT)
         if append.promotion is not None:
@@ -131,6 +133,11 @@ def _free(db: Connection, append: Append, epoch: int | None) -> None:
 
 def stream(db: Connection, name: str) -> Sequence[Row]:
     return [row_from(row) for row in db.execute(statements.STREAM, {"stream": name})]
+
+
+def count(db: Connection, kind: str, actor_id: int, since_us: int) -> int:
+    row = db.execute(statements.COUNT, {"kind": kind, "actor_id": actor_id, "since_us": since_us}).fetchone()
+    return int(row[0])
 
 
 def ledger(db: Connection, kinds: Sequence[str], environment_id: str, after: int, limit: int) -> Sequence[Row]:

@@ -98,6 +98,7 @@ def journal(db: Database) -> None:
         );
         CREATE INDEX journal_by_kind ON journal (kind, position);
         CREATE INDEX journal_by_environment ON journal (environment_id, position);
+        CREATE INDEX journal_by_actor ON journal (kind, actor_id, at_us);
         CREATE TABLE checkpoint (
           number INTEGER PRIMARY KEY,
           at_us INTEGER NOT NULL,
@@ -129,12 +130,9 @@ def projections(db: Database) -> None:
           pull_request INTEGER NOT NULL,
           requested_us INTEGER NOT NULL,
           wake_at_us INTEGER NOT NULL,
-          changed_us INTEGER NOT NULL,
-          reported_seq INTEGER NOT NULL DEFAULT 0,
-          report_due_us INTEGER NOT NULL DEFAULT 0
+          changed_us INTEGER NOT NULL
         );
         CREATE INDEX promotion_open ON promotion (wake_at_us) WHERE is_open = 1;
-        CREATE INDEX promotion_unreported ON promotion (changed_us) WHERE reported_seq < head_seq;
         CREATE INDEX promotion_by_time ON promotion (requested_us);
         CREATE INDEX promotion_by_application ON promotion (application_id, requested_us);
         CREATE INDEX promotion_by_environment ON promotion (environment_id, requested_us);
@@ -171,6 +169,14 @@ def leases(db: Database) -> None:
           started_us INTEGER NOT NULL,
           PRIMARY KEY (stream, step)
         );
+        CREATE TABLE report (
+          stream TEXT NOT NULL PRIMARY KEY,
+          head_seq INTEGER NOT NULL,
+          reported_seq INTEGER NOT NULL,
+          due_us INTEGER NOT NULL,
+          changed_us INTEGER NOT NULL
+        );
+        CREATE INDEX report_unreported ON report (changed_us) WHERE reported_seq < head_seq;
         CREATE TABLE surface (
           stream TEXT NOT NULL,
           surface TEXT NOT NULL,

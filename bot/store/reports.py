@@ -31,6 +31,11 @@ def save_surface(db: Connection, surface: Surface) -> None:
     )
 
 
+def to_report(db: Connection, stream: str, seq: int, *, now_us: int) -> None:
+    """This stream has something to show up to `seq`. One that waits after a failure goes on waiting."""
+    db.execute(statements.TO_REPORT, {"stream": stream, "seq": seq, "now_us": now_us})
+
+
 def unreported(db: Connection, limit: int, *, now_us: int) -> Sequence[tuple[str, int]]:
     rows = db.execute(statements.UNREPORTED, {"limit": limit, "now_us": now_us})
     return [(stream, head_seq) for stream, head_seq in rows]

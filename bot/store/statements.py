@@ -92,6 +92,8 @@ def deliveries(*, state: bool, before: bool) -> str:
 
 HEAD = "SELECT seq, hash FROM journal WHERE stream = :stream ORDER BY seq DESC LIMIT 1"
 
+COUNT = "SELECT COUNT(*) FROM journal WHERE kind = :kind AND actor_id = :actor_id AND at_us >= :since_us"
+
 APPEND = """
 INSERT INTO journal (stream, seq, kind, v, at_us, actor_kind, actor_id, application_id, environment_id, epoch, body,
   prev, hash)
@@ -152,8 +154,7 @@ ON CONFLICT (stream) DO UPDATE SET
   repository_id = excluded.repository_id, commit_sha = excluded.commit_sha, digest = excluded.digest,
   verified = excluded.verified, pull_request = excluded.pull_request, requested_us = excluded.requested_us,
   wake_at_us = excluded.wake_at_us,
-  changed_us = CASE WHEN promotion.reported_seq < promotion.head_seq THEN promotion.changed_us
-    ELSE excluded.changed_us END"""
+  changed_us = excluded.changed_us"""
 
 ONE_PROMOTION = f"SELECT {PROMOTION} FROM promotion WHERE stream = :stream"
 
@@ -247,15 +248,21 @@ VALUES (:stream, :surface, :remote_id, :shown_seq, :body_hash)
 ON CONFLICT (stream, surface) DO UPDATE SET
   remote_id = excluded.remote_id, shown_seq = excluded.shown_seq, body_hash = excluded.body_hash"""
 
+TO_REPORT = """
+INSERT INTO report (stream, head_seq, reported_seq, due_us, changed_us) VALUES (:stream, :seq, 0, 0, :now_us)
+ON CONFLICT (stream) DO UPDATE SET head_seq = excluded.head_seq,
+  changed_us = CASE WHEN report.reported_seq < report.head_seq THEN report.changed_us ELSE excluded.changed_us END"""
+
 UNREPORTED = """
-SELECT stream, head_seq FROM promotion WHERE reported_seq < head_seq AND report_due_us <= :now_us
+SELECT stream, head_seq FROM report WHERE reported_seq < head_seq AND due_us <= :now_us
 ORDER BY changed_us, stream LIMIT :limit"""
 
 REPORTED = """
-UPDATE promotion SET reported_seq = :seq, report_due_us = 0, changed_us = :now_us
+UPDATE report SET reported_seq = :seq, due_us = 0, changed_us = :now_us
 WHERE stream = :stream AND reported_seq <= :seq"""
 
-REPORT_LATER = "UPDATE promotion SET report_due_us = :due_us WHERE stream = :stream AND reported_seq < :seq"
+REPORT_LATER = """
+UPDATE report SET due_us = :due_us WHERE stream = :stream AND reported_seq < :seq"""
 
 
 # --- registry --------------------------------------------------------------------------------------------------------

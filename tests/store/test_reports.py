@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from bot.context import Store
 from bot.domain.model import Surface
-from tests.store.builders import SECOND, Clock, append, promotion
+from tests.store.builders import SECOND, Clock, append
 
 
 async def write(store: Store, stream: str, seq: int) -> None:
-    await store.append([append(stream, seq, promotion=promotion(stream, seq))])
+    await store.append([replace(append(stream, seq), show=True)])
 
 
 async def test_a_stream_is_unreported_until_its_head_was_shown(store: Store) -> None:

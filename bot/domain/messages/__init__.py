@@ -6,7 +6,14 @@ nothing. Text that somebody outside wrote passes `quote` or `plain` before it is
 
 from bot.domain.messages.buttons import Button, button_identifier, buttons_of, is_current, parse_button
 from bot.domain.messages.escape import bare, plain, quote, vouched
-from bot.domain.messages.notices import BUILD_CHECK, build_check, gate_comment, out_of_band
+from bot.domain.messages.notices import (
+    BUILD_CHECK,
+    build_check,
+    foreign_check,
+    gate_comment,
+    out_of_band,
+    retired,
+)
 from bot.domain.messages.refusals import (
     TABLE,
     WHO,
@@ -54,6 +61,7 @@ __all__ = [
     "explain",
     "explain_rule",
     "fault",
+    "foreign_check",
     "gate_comment",
     "headline",
     "is_current",
@@ -77,6 +85,7 @@ __all__ = [
     "reply_status",
     "reply_why",
     "report",
+    "retired",
     "sticky_comment",
     "sticky_marker",
     "vouched",

@@ -14,7 +14,7 @@ from bot.domain.messages.escape import bare, plain, quote, vouched
 from bot.domain.messages.refusals import explain
 from bot.domain.messages.sticky import marker
 from bot.domain.messages.words import DESCRIPTION_LIMIT, person
-from bot.domain.model import Actor, CheckRun, Environment
+from bot.domain.model import Actor, CheckRun, DeploymentStatus, Environment
 from bot.errors import Refused
 
 GATE_LIMIT = 1024
@@ -51,6 +51,28 @@ def out_of_band(environment: Environment, *, commit: str, actor: Actor, deployme
     return (
         f"{marker('deployment', deployment_id)}\n{said.sentence} It names {short(commit)} and was made by "
         f"{person(actor)}. {said.hint}\n\n<sub>`{said.code}`</sub>"
+    )
+
+
+def foreign_check(
+    environment: Environment, *, commit: str, actor: Actor, deployment_id: int, external_id: str
+) -> CheckRun:
+    """The check run that shows such a deployment on the commit that it names; neutral, because Miso did nothing."""
+    return CheckRun(
+        name=f"miso / {plain(environment.github_name, 80)} / out of band",
+        head_sha=commit,
+        external_id=external_id,
+        status="completed",
+        conclusion="neutral",
+        title=plain(explain(Code.OUT_OF_BAND, stage=environment.stage).title, DESCRIPTION_LIMIT),
+        summary=out_of_band(environment, commit=commit, actor=actor, deployment_id=deployment_id),
+    )
+
+
+def retired(environment: Environment) -> DeploymentStatus:
+    """Status of an older production deployment, which GitHub never sets by itself."""
+    return DeploymentStatus(
+        state="inactive", description="A newer release runs here", environment=environment.github_name
     )
 
 

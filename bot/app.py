@@ -1,0 +1,182 @@
+"""The front door: builds `Miso` from `Settings`, serves it, runs its worker. The only module that imports everything.
+
+Called by `bot.cli serve` and by tests. It opens one TLS context and two sessions (Azure's SDK must get bytes as they
+came, everybody else wants them unpacked) and closes what it opened, last first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from gidgethub.sansio import Event
+
+from bot import telemetry
+from bot.azure import AzureWindow
+from bot.clock import SystemClock
+from bot.context import Clock, Miso
+from bot.github.client import GitHubWindow
+from bot.images import ImagesWindow
+from bot.oidc.issue import Issuer
+from bot.oidc.keys import open_ring
+from bot.probe import ProbeWindow
+from bot.services import registering
+from bot.settings import Settings
+from bot.store.sqlite import SqliteStore
+from bot.web import health, oidc, webhook
+from bot.worker import Worker
+from handlers import router
+
+log = telemetry.logger("app")
+
+USER_AGENT = "miso-controller"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A controller that is up: its hall, its worker and where it listens."""
+
+    miso: Miso
+    worker: Worker
+    web: web.Application
+    azure: AzureWindow
+    issuer: Issuer
+
+
+def tls(settings: Settings) -> ssl.SSLContext:
+    """The system's authorities plus `MISO_CA_FILE`. One context for every connection keeps connections alive."""
+    context = ssl.create_default_context()
+    if settings.ca_file is not None:
+        context.load_verify_locations(cafile=settings.ca_file)
+    return context
+
+
+@asynccontextmanager
+async def building(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Running]:
+    """Everything made and wired, nothing started. Closes it all on the way out.
+
+    Raises ConfigError when keys, store or registry files do not allow a start.
+    """
+    clock = clock or SystemClock()
+    rules = settings.rules()
+    settings.make_data_dir()
+    for secret in settings.webhook_secrets:
+        telemetry.hide(secret.decode())
+    async with AsyncExitStack() as stack:
+        context = tls(settings)
+        timeout = aiohttp.ClientTimeout(total=settings.write_deadline, connect=5)
+
+        def session(unpack: bool) -> aiohttp.ClientSession:
+            return aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=context, limit=64),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=unpack,
+                timeout=timeout if unpack else aiohttp.ClientTimeout(),
+            )
+
+        for_azure = await stack.enter_async_context(session(unpack=False))
+        for_others = await stack.enter_async_context(session(unpack=True))
+        store = await SqliteStore.open(settings.store_path, clock_us=clock.now_us)
+        stack.push_async_callback(store.close)
+        issuer = Issuer(settings.public_url, open_ring(settings.keys_dir), clock.now_us)
+        azure = AzureWindow(
+            owner=rules.controller,
+            session=for_azure,
+            authority=settings.entra_authority,
+            arm_url=settings.arm_url,
+            assertion=issuer.assertion,
+            poll_seconds=settings.azure_poll_seconds,
+            write_seconds=settings.write_deadline,
+        )
+        stack.push_async_callback(azure.close)
+        github = GitHubWindow(
+            for_others,
+            app_id=settings.app_id,
+            private_key_pem=settings.app_private_key().encode(),
+            api_url=settings.github_api_url,
+            user_agent=USER_AGENT,
+            now_us=clock.now_us,
+            sleep=clock.sleep,
+            write_spacing=settings.github_write_spacing,
+        )
+        stack.push_async_callback(github.close)
+        miso = Miso(
+            rules=rules,
+            store=store,
+            github=github,
+            azure=azure,
+            images=ImagesWindow(
+                for_others,
+                registries=settings.registries,
+                allow_local=settings.allow_local_hosts,
+                acr_token=azure.acr_token,
+            ),
+            probe=ProbeWindow(
+                ssl_context=context,
+                connect_to=settings.probe_connect_to,
+                allow_local=settings.allow_local_hosts,
+                timeout=settings.probe_timeout,
+            ),
+            oidc=issuer,
+            clock=clock,
+        )
+        await registering.import_files(miso, settings.catalog_files())
+        issuer.warm(environment.id for environment in await store.environments())
+        worker = Worker(miso, router, _event, holder())
+        yield Running(miso=miso, worker=worker, web=application(miso, settings), azure=azure, issuer=issuer)
+
+
+def application(miso: Miso, settings: Settings) -> web.Application:
+    """Every route. The body cap is the webhook's own; nothing else takes a body."""
+    app = web.Application(client_max_size=1024 * 1024)
+
+    async def store_ready() -> bool:
+        await miso.store.leases()
+        return True
+
+    app.add_routes(webhook.routes(miso, [secret.decode() for secret in settings.webhook_secrets]))
+    app.add_routes(oidc.routes(miso.oidc))
+    app.add_routes(health.routes({"store": store_ready}))
+    return app
+
+
+async def serve(settings: Settings, *, ready: asyncio.Event | None = None, stop: asyncio.Event | None = None) -> None:
+    """Serve until `stop` is set (SIGTERM): stop listening first, let answers finish, then end the loops."""
+    async with building(settings) as running:
+        runner = web.AppRunner(running.web, access_log=None, shutdown_timeout=8)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, settings.listen.host, settings.listen.port)
+            await site.start()
+            log.info("serving", address=f"{settings.listen.host}:{settings.listen.port}", issuer=settings.public_url)
+            if ready is not None:
+                ready.set()
+            work = asyncio.create_task(running.worker.run())
+            waiting = asyncio.create_task((stop or asyncio.Event()).wait())
+            done, _ = await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            await runner.cleanup()
+            for task in (work, waiting):
+                task.cancel()
+            with suppress(asyncio.CancelledError):
+                await work
+            if work in done:
+                log.error("worker ended")
+        finally:
+            await runner.cleanup()
+
+
+def holder() -> str:
+    """Name of this process in leases."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _event(data: Mapping[str, Any], event: str, delivery: str) -> Event:
+    return Event(data, event=event, delivery_id=delivery)

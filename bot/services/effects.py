@@ -1,0 +1,165 @@
+"""The one function through which Azure is changed: write the intent, act, write the result.
+
+Called by `bot.services.deploying` for every step; nothing else calls `Azure.apply` (a test holds it). After a crash it
+reads before it acts: an outcome is found out by looking, never guessed, and a write is repeated only when Azure shows
+that it did not happen. It is also the only place where a test may stop the process, before or after a step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from bot.context import Miso
+from bot.domain.codes import Code
+from bot.domain.model import (
+    SYSTEM,
+    Conflict,
+    Environment,
+    Fence,
+    NewRow,
+    Operation,
+)
+from bot.domain.promotion import Kind, Promotion
+from bot.errors import MisoError, Transient
+from bot.services import journal
+
+Saved = Callable[[str], Awaitable[None]]
+Act = Callable[[str, Saved], Awaitable[None]]
+Read = Callable[[], Awaitable[Mapping[str, Any] | None]]
+
+
+class LeaseLost(MisoError):
+    """Somebody else took the environment over. Stop at once and write nothing more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hold:
+    """The lease under which a deployment runs: what every row of it must carry."""
+
+    stream: str
+    environment: Environment
+    epoch: int
+
+    @property
+    def fence(self) -> Fence:
+        return Fence(resource=self.environment.resource, epoch=self.epoch)
+
+
+def row(hold: Hold, kind: Kind, **body: Any) -> NewRow:
+    """A row of a running deployment, written by the controller itself."""
+    return NewRow(
+        kind=kind,
+        actor=SYSTEM,
+        application_id=hold.environment.application_id,
+        environment_id=hold.environment.id,
+        epoch=hold.epoch,
+        body=body,
+    )
+
+
+async def write(miso: Miso, hold: Hold, *rows: NewRow, free: bool = False, forget: tuple[str, ...] = ()) -> Promotion:
+    """Append under the fence. Raises LeaseLost when the epoch is stale, so that a sleeper's late write changes nothing."""
+    done = await journal.record(miso, hold.stream, lambda _: rows, fence=hold.fence, free=free, forget=forget)
+    if done.conflict is Conflict.FENCE or done.promotion is None:
+        raise LeaseLost
+    return done.promotion
+
+
+async def once(miso: Miso, hold: Hold, step: str, *, read: Read, act: Act, before: Mapping[str, Any]) -> None:
+    """Make one effect happen exactly once, through any number of crashes.
+
+    `read` answers what Azure shows when the effect is there, else None; it may raise Transient while Azure is in
+    transition. `act(resume, saved)` performs it, or continues the operation that `resume` names. `before` is what
+    Azure showed before the first attempt; it is written down with the intent.
+    """
+    promotion = await journal.load(miso, hold.stream)
+    known = promotion.step(step) if promotion else None
+    if known and known.done_us:
+        return
+    if known is None:
+        await write(miso, hold, row(hold, Kind.STEP_BEGUN, step=step, before=dict(before)))
+        _stop(miso, f"{step}:before")
+        await _act(miso, hold, step, act)
+        _stop(miso, f"{step}:after")
+        after = await read()
+    else:
+        after = await read()
+        if after is None:
+            await _settled(miso, known.begun_us)
+            await _act(miso, hold, step, act)
+            after = await read()
+    if after is None:
+        raise Transient(Code.OUTCOME_UNKNOWN, "Azure took the change but does not show it yet.", outcome_unknown=True)
+    await write(miso, hold, row(hold, Kind.STEP_DONE, step=step, after=dict(after)), forget=(step,))
+
+
+async def _act(miso: Miso, hold: Hold, step: str, act: Act) -> None:
+    operation = await miso.store.operation(hold.stream, step)
+
+    async def saved(continuation: str) -> None:
+        kept = await miso.store.save_operation(
+            Operation(
+                stream=hold.stream,
+                step=step,
+                epoch=hold.epoch,
+                continuation=continuation,
+                started_us=miso.clock.now_us(),
+            )
+        )
+        if not kept:
+            raise LeaseLost
+        _stop(miso, f"{step}:taken")
+
+    # A full lease before each write: the request's own deadline is shorter than it, so no write outlives its lease.
+    if not await miso.store.renew(hold.environment.resource, hold.epoch, int(miso.rules.lease_ttl * 1e6)):
+        raise LeaseLost
+    await act(operation.continuation if operation else "", saved)
+
+
+async def _settled(miso: Miso, begun_us: int) -> None:
+    """Wait until a request that died on its way can no longer arrive, before it is made a second time."""
+    left = begun_us / 1e6 + miso.rules.settle_seconds - miso.clock.now_us() / 1e6
+    if left > 0:
+        raise Transient(Code.OUTCOME_UNKNOWN, "Whether the last request arrived is not known yet.", retry_after=left)
+
+
+@asynccontextmanager
+async def renewing(miso: Miso, hold: Hold) -> AsyncIterator[None]:
+    """Keep the lease while the body runs; cancel the body when it is lost. Renewed in the lease table only."""
+    body = asyncio.current_task()
+    lost = False
+
+    async def renew() -> None:
+        nonlocal lost
+        while True:
+            await asyncio.sleep(miso.rules.lease_ttl / 3)
+            with suppress(Transient):
+                if not await miso.store.renew(hold.environment.resource, hold.epoch, int(miso.rules.lease_ttl * 1e6)):
+                    lost = True
+                    if body is not None:
+                        body.cancel()
+                    return
+
+    task = asyncio.create_task(renew())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if lost:
+            raise LeaseLost from None
+        raise
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _stop(miso: Miso, point: str) -> None:
+    """Die here as a lost machine would, when a test asked for it (`MISO_TEST_STOP_AT`)."""
+    if miso.rules.stop_at == point:
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,54 @@
+"""Streams that are no promotions: a command and its answer, a build that was refused, a foreign deployment, a gate.
+
+Each is a short story of its own, named after its cause and written row by row; the report loop shows it. Called by
+the other verbs; it decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+from bot.context import Miso
+from bot.domain.model import Actor, Append, Conflict, NewRow, Row
+
+
+class Note(StrEnum):
+    """Kinds of rows in streams that are no promotions."""
+
+    COMMAND_SEEN = "command.seen"
+    COMMAND_REFUSED = "command.refused"
+    COMMAND_ANSWERED = "command.answered"
+    BUILD_REFUSED = "build.refused"
+    DEPLOYMENT_FOREIGN = "deployment.out_of_band"
+    REPOSITORY_RENAMED = "repository.renamed"
+    REPOSITORY_TRANSFERRED = "repository.transferred"
+    GATE_REQUESTED = "gate.requested"
+    GATE_WAITING = "gate.waiting"
+    GATE_ANSWERED = "gate.answered"
+
+
+async def write(
+    miso: Miso,
+    stream: str,
+    after: Sequence[Row],
+    kind: Note,
+    actor: Actor,
+    body: dict[str, Any],
+    *,
+    application_id: str = "",
+    environment_id: str = "",
+    inbox_done: str = "",
+    show: bool = True,
+) -> bool:
+    """Append one row behind `after`, the rows read before. False when somebody else was quicker; then read again."""
+    row = NewRow(kind=kind, actor=actor, application_id=application_id, environment_id=environment_id, body=body)
+    append = Append(stream=stream, seq=len(after) + 1, rows=(row,), at_us=miso.clock.now_us(), show=show)
+    written = await miso.store.append([append], inbox_done=inbox_done)
+    return not isinstance(written, Conflict)
+
+
+def last(rows: Sequence[Row], kind: Note) -> Row | None:
+    """The newest row of a kind."""
+    return next((row for row in reversed(rows) if row.kind == kind), None)

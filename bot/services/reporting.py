@@ -1,0 +1,330 @@
+"""Bringing GitHub up to date with one stream: the third loop's verb.
+
+It compares what each surface shows with what it should show now and sends only the difference, so it may be called any
+number of times, by any replica. States in between may be skipped; the last one always lands. Before it creates
+anything whose fate it does not know, it looks for our own mark. It never reads from GitHub what it decides by.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from weakref import WeakValueDictionary
+
+from bot.context import Miso, Repository
+from bot.domain import messages
+from bot.domain.canonical import digest_of
+from bot.domain.messages import Standing
+from bot.domain.model import (
+    SYSTEM,
+    Actor,
+    ActorKind,
+    Application,
+    CheckRun,
+    DeploymentStatus,
+    Environment,
+    Row,
+    Stage,
+    Status,
+    Surface,
+)
+from bot.domain.permissions import GATE, REPORT
+from bot.domain.promotion import Promotion, fold
+from bot.domain.repository_config import ConfigFault
+from bot.errors import Refused
+from bot.services import gates, notes, overview
+from bot.services.gates import Answer
+from bot.services.notes import Note
+
+_LOOK_AGAIN_US = 5_000_000
+_comments: WeakValueDictionary[tuple[int, int], asyncio.Lock] = WeakValueDictionary()
+
+
+async def show(miso: Miso, stream: str, seq: int) -> None:
+    """Show this stream as it stands. Raises Transient or Refused; the loop comes again."""
+    rows = await miso.store.stream(stream)
+    if not rows:
+        await miso.store.reported(stream, seq)
+        return
+    kind, again = rows[0].kind, 0
+    if kind == "promotion.requested":
+        await _promotion(miso, rows)
+    elif kind in (Note.COMMAND_SEEN, Note.COMMAND_REFUSED, Note.COMMAND_ANSWERED):
+        await _command(miso, rows)
+    elif kind == Note.BUILD_REFUSED:
+        await _refused_build(miso, rows)
+    elif kind == Note.DEPLOYMENT_FOREIGN:
+        await _foreign(miso, rows)
+    elif kind == Note.GATE_REQUESTED:
+        again = await _gate(miso, rows)
+    await miso.store.reported(stream, seq if again else max(seq, rows[-1].seq), retry_at_us=again)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Board:
+    """What is shown of a stream now, and how to change it."""
+
+    miso: Miso
+    stream: str
+    seq: int
+    shown: dict[str, Surface]
+
+    async def put(
+        self,
+        surface: str,
+        body: str,
+        *,
+        create: Callable[[], Awaitable[int]],
+        update: Callable[[int], Awaitable[bool]] | None = None,
+        find: Callable[[], Awaitable[int | None]] | None = None,
+    ) -> int:
+        """Make this surface show `body` (a hash of it). Creates it, or finds our lost one, or updates it; or nothing."""
+        known = self.shown.get(surface)
+        if known is not None and known.remote_id and known.body_hash == body:
+            return known.remote_id
+        remote = known.remote_id if known else 0
+        if not remote and known is not None and find is not None:
+            # We began to create it once and never heard the answer: look before creating another.
+            remote = await find() or 0
+        if remote and update is not None:
+            remote = remote if await update(remote) else 0
+        if not remote:
+            await self._save(surface, 0, "")
+            remote = await create()
+        await self._save(surface, remote, body)
+        return remote
+
+    async def _save(self, surface: str, remote: int, body: str) -> None:
+        saved = Surface(stream=self.stream, surface=surface, remote_id=remote, shown_seq=self.seq, body_hash=body)
+        await self.miso.store.save_surface(saved)
+        self.shown[surface] = saved
+
+
+async def _board(miso: Miso, stream: str, seq: int) -> _Board:
+    shown = {surface.surface: surface for surface in await miso.store.surfaces(stream)}
+    return _Board(miso=miso, stream=stream, seq=seq, shown=shown)
+
+
+# --- promotions ------------------------------------------------------------------------------------------------------
+
+
+async def _promotion(miso: Miso, rows: Sequence[Row]) -> None:
+    promotion = fold(rows)
+    if promotion.status is Status.NEWER:
+        return
+    environment = await miso.store.environment(promotion.environment_id)
+    application = await miso.store.application(promotion.application_id)
+    if environment is None or application is None:
+        return
+    request = promotion.request
+    repository = miso.github.at(request.installation_id, request.release.repository_id, REPORT)
+    board = await _board(miso, promotion.stream, promotion.head_seq)
+    card = messages.report(
+        promotion,
+        application=application,
+        environment=environment,
+        rules=miso.rules,
+        now_us=miso.clock.now_us(),
+    )
+    await asyncio.gather(
+        _deployment(miso, board, repository, promotion, environment, card.deployment),
+        _check(board, repository, card.check),
+        _comment(miso, repository, application, request.pull_request),
+    )
+
+
+async def _deployment(
+    miso: Miso,
+    board: _Board,
+    repository: Repository,
+    promotion: Promotion,
+    environment: Environment,
+    status: DeploymentStatus,
+) -> None:
+    sha, name = promotion.request.release.commit, environment.github_name
+    production = environment.stage is Stage.PRODUCTION
+
+    async def create() -> int:
+        return await repository.create_deployment(
+            sha=sha, environment=name, production=production, description="", marker=promotion.stream
+        )
+
+    async def find() -> int | None:
+        return await repository.find_deployment(sha=sha, environment=name, marker=promotion.stream)
+
+    deployment = await board.put("deployment", promotion.stream, create=create, find=find)
+
+    async def tell() -> int:
+        await repository.deployment_status(deployment, status)
+        return deployment
+
+    async def again(_: int) -> bool:
+        await tell()
+        return True
+
+    await board.put("status", digest_of(asdict(status)), create=tell, update=again)
+    if production and promotion.status is Status.LIVE:
+
+        async def retire() -> int:
+            old = await repository.older_deployments(name, deployment)
+            for each in old:
+                await repository.deployment_status(each, messages.retired(environment))
+            return deployment
+
+        await board.put("retired", promotion.stream, create=retire)
+
+
+async def _check(board: _Board, repository: Repository, check: CheckRun) -> None:
+    async def create() -> int:
+        return await repository.create_check(check)
+
+    async def update(check_id: int) -> bool:
+        await repository.update_check(check_id, check)
+        return True
+
+    async def find() -> int | None:
+        return await repository.find_check(sha=check.head_sha, name=check.name, external_id=check.external_id)
+
+    await board.put("check", digest_of(asdict(check)), create=create, update=update, find=find)
+
+
+async def _comment(miso: Miso, repository: Repository, application: Application, number: int) -> None:
+    """The one comment of a pull request: edited, not repeated. Its surface belongs to the pull request's own stream."""
+    if not number:
+        return
+    lock = _comments.setdefault((application.repository_id, number), asyncio.Lock())
+    async with lock:
+        standings = await overview.of_application(miso, application, pull_request=number)
+        now = miso.clock.now_us()
+        body = messages.sticky_comment(
+            application,
+            standings,
+            pull_request=number,
+            sections={each.environment.id: _section(miso, each) for each in standings},
+            now_us=now,
+        )
+        board = await _board(miso, f"pull:{application.id}:{number}", 0)
+
+        async def create() -> int:
+            return await repository.create_comment(number, body)
+
+        async def update(comment_id: int) -> bool:
+            return await repository.update_comment(comment_id, body)
+
+        async def find() -> int | None:
+            return await repository.find_comment(number, messages.sticky_marker(application.id, number))
+
+        await board.put("comment", _hash(body), create=create, update=update, find=find)
+
+
+def _section(miso: Miso, standing: Standing) -> str:
+    """The folded story of what this pull request last asked for in an environment."""
+    if standing.latest is None or standing.latest.status is Status.NEWER:
+        return ""
+    return messages.report(
+        standing.latest,
+        application=standing.application,
+        environment=standing.environment,
+        rules=miso.rules,
+        now_us=miso.clock.now_us(),
+    ).section
+
+
+# --- commands --------------------------------------------------------------------------------------------------------
+
+
+async def _command(miso: Miso, rows: Sequence[Row]) -> None:
+    first: Row = rows[0]
+    where = first.body
+    repository = miso.github.at(int(where["installation"]), int(where["repository"]), REPORT)
+    board = await _board(miso, first.stream, rows[-1].seq)
+    comment, number = int(where["comment"]), int(where["pull_request"])
+    if comment:
+        content = "confused" if first.kind == Note.COMMAND_REFUSED else "eyes"
+
+        async def react() -> int:
+            await repository.react(comment, content)
+            return comment
+
+        await board.put("reaction", content, create=react)
+    told = notes.last(rows, Note.COMMAND_ANSWERED)
+    if told is None or not told.body["markdown"]:
+        return
+    marker = messages.reply_marker(first.stream)
+    body = messages.with_marker(marker, str(told.body["markdown"]))
+
+    async def reply() -> int:
+        return await repository.create_comment(number, body)
+
+    async def find() -> int | None:
+        return await repository.find_comment(number, marker)
+
+    await board.put("reply", _hash(body), create=reply, find=find)
+
+
+# --- notices and gates -----------------------------------------------------------------------------------------------
+
+
+async def _refused_build(miso: Miso, rows: Sequence[Row]) -> None:
+    body = rows[0].body
+    check = messages.build_check(
+        head_sha=str(body["commit"]),
+        external_id=rows[0].stream,
+        no=Refused(str(body["code"]), str(body["sentence"]), str(body["hint"])),
+        faults=[ConfigFault(**fault) for fault in body["faults"]],
+    )
+    repository = miso.github.at(int(body["installation"]), int(body["repository"]), REPORT)
+    await _check(await _board(miso, rows[0].stream, rows[-1].seq), repository, check)
+
+
+async def _foreign(miso: Miso, rows: Sequence[Row]) -> None:
+    """A deployment that went around us stands as a neutral check on the commit that it named."""
+    first = rows[0]
+    environment = await miso.store.environment(first.environment_id)
+    if environment is None:
+        return
+    body = first.body
+    check = messages.foreign_check(
+        environment,
+        commit=str(body["commit"]),
+        actor=Actor(kind=ActorKind(first.actor_kind), id=first.actor_id, login=str(body["login"])),
+        deployment_id=int(body["deployment"]),
+        external_id=first.stream,
+    )
+    repository = miso.github.at(int(body["installation"]), int(body["repository"]), REPORT)
+    await _check(await _board(miso, first.stream, rows[-1].seq), repository, check)
+
+
+async def _gate(miso: Miso, rows: Sequence[Row]) -> int:
+    """Tell a gate what there is to tell. Returns when to look again, 0 when it has its last word.
+
+    The words that count, "approved" and "rejected", come from `gates.judge` alone; an exception on the way leaves the
+    gate as it is, to be asked again (security rule 26).
+    """
+    first: Row = rows[0]
+    if notes.last(rows, Note.GATE_ANSWERED):
+        return 0
+    answer: Answer = await gates.judge(miso, first)
+    body = first.body
+    repository = miso.github.at(int(body["installation"]), int(body["repository"]), GATE)
+    run, environment = int(body["run"]), str(body["environment"])
+    told = notes.last(rows, Note.GATE_WAITING)
+    if answer.state:
+        comment = messages.gate_comment(answer.code, answer.sentence, answer.hint)
+        await repository.answer_gate(run, environment, state=answer.state, comment=comment)
+        said: dict[str, Any] = {"state": answer.state, "code": answer.code, "sentence": answer.sentence}
+        await notes.write(miso, first.stream, rows, Note.GATE_ANSWERED, SYSTEM, said, show=False)
+        return 0
+    if told is None or told.body["code"] != answer.code:
+        comment = messages.gate_comment(answer.code, answer.sentence, answer.hint)
+        await repository.answer_gate(run, environment, state=None, comment=comment)
+        said = {"code": answer.code}
+        await notes.write(miso, first.stream, rows, Note.GATE_WAITING, SYSTEM, said, show=False)
+    return miso.clock.now_us() + _LOOK_AGAIN_US
+
+
+def _hash(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()

@@ -1,0 +1,205 @@
+"""The heart: three loops over one store. Drain the inbox, advance promotions, bring GitHub up to date.
+
+Started by `bot.app`, many replicas alike. Each loop reads what is due, does it, and sleeps at the store's alarm clock;
+nothing that matters is only in memory. A slow GitHub never holds a deployment, a slow Azure never holds an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from bot import telemetry
+from bot.context import Miso
+from bot.domain.codes import Code
+from bot.domain.model import Delivery, PromotionRow, Status
+from bot.errors import MisoError, Refused, Transient
+from bot.services import deploying, journal, payloads, reporting
+
+log = telemetry.logger("worker")
+
+Door = Callable[[Any, Miso], Awaitable[None]]
+
+
+class Doors(Protocol):
+    """gidgethub's router, as a table: which doors an event opens."""
+
+    def fetch(self, event: Any) -> frozenset[Door]: ...
+
+
+class Worker:
+    """Three loops and what they have under way in this process."""
+
+    def __init__(
+        self,
+        miso: Miso,
+        doors: Doors,
+        make_event: Callable[[dict[str, Any], str, str], Any],
+        holder: str,
+        *,
+        idle_seconds: float = 1.0,
+    ) -> None:
+        self._miso = miso
+        self._doors = doors
+        self._make_event = make_event
+        self._holder = holder
+        self._idle = idle_seconds
+        self._advancing: dict[str, asyncio.Task[None]] = {}
+        self._reporting: dict[str, asyncio.Task[None]] = {}
+        self._draining: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Until cancelled. What is under way is cancelled too; the next start, or another replica, takes it up."""
+        loops = [self.drain, self.advance, self.report]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for one in loops:
+                    group.create_task(self._forever(one), name=one.__name__)
+        finally:
+            under_way = [*self._advancing.values(), *self._reporting.values(), *self._draining.values()]
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def settle(self, *, rounds: int = 200) -> None:
+        """Run the loops' bodies until nothing is due: for tests that tell a story step by step."""
+        for _ in range(rounds):
+            busy = await self.drain() + await self.advance() + await self.report()
+            under_way = [*self._advancing.values(), *self._reporting.values(), *self._draining.values()]
+            if under_way:
+                await asyncio.gather(*under_way, return_exceptions=True)
+            elif not busy:
+                return
+
+    async def _forever(self, once: Callable[[], Awaitable[int]]) -> None:
+        await self._miso.store.changed(0)  # from here on no write is slept over: see the store's alarm clock
+        while True:
+            try:
+                await once()
+            except Transient as later:
+                log.warning("loop.paused", code=later.code, sentence=later.sentence)
+                await self._miso.clock.sleep(1.0)
+            await self._miso.store.changed(self._idle)
+
+    # --- one: the inbox ---------------------------------------------------------------------------------------------
+
+    async def drain(self) -> int:
+        """Take what waits in the inbox and open its doors. Returns how many were taken."""
+        free = 16 - len(self._draining)
+        if free <= 0:
+            return 0
+        taken = await self._miso.store.take_deliveries(self._holder, free, int(60e6))
+        for delivery in taken:
+            self._start(self._draining, delivery.guid, self._deliver(delivery))
+        return len(taken)
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        with telemetry.context(delivery=delivery.guid, github_event=delivery.event):
+            try:
+                await self._open(delivery)
+            except Refused as no:
+                await self._park(delivery, no.code, no.sentence)
+            except ValidationError as shape:
+                faults = "; ".join(".".join(str(part) for part in e["loc"]) for e in shape.errors()[:5])
+                await self._park(delivery, Code.EVENT_SHAPE, f"missing or wrong: {faults}")
+            except Transient as later:
+                await self._again(delivery, later.code, later.sentence, later.retry_after)
+            except Exception as fault:
+                log.exception("delivery.failed")
+                await self._again(delivery, Code.HANDLER_FAILED, type(fault).__name__, None)
+
+    async def _open(self, delivery: Delivery) -> None:
+        data = payloads.parse(delivery.body)
+        if delivery.hook_target_id and delivery.hook_target_id != str(self._miso.rules.app_id):
+            await self._park(delivery, Code.APP_MISMATCH, "The delivery names another App.")
+            return
+        event = self._make_event(data, delivery.event, delivery.guid)
+        doors = self._doors.fetch(event) if isinstance(data.get("action", ""), str) else frozenset()
+        for door in sorted(doors, key=lambda d: d.__module__):
+            await door(event, self._miso)
+        await self._miso.store.delivery_done(delivery.guid)
+
+    async def _park(self, delivery: Delivery, code: str, note: str) -> None:
+        log.info("delivery.parked", code=code)
+        await self._miso.store.delivery_failed(delivery.guid, code=code, note=note, retry_at_us=None)
+
+    async def _again(self, delivery: Delivery, code: str, note: str, wait: float | None) -> None:
+        attempts = delivery.attempts + 1
+        if attempts >= self._miso.rules.delivery_attempts:
+            await self._park(delivery, code, note)
+            return
+        seconds = wait if wait is not None else min(300.0, self._miso.rules.retry_seconds * 2**attempts)
+        at = self._miso.clock.now_us() + int(seconds * 1e6)
+        await self._miso.store.delivery_failed(delivery.guid, code=code, note=note, retry_at_us=at)
+
+    # --- two: promotions --------------------------------------------------------------------------------------------
+
+    async def advance(self) -> int:
+        """Start what is due: many streams at once, one at a time for an environment."""
+        now = self._miso.clock.now_us()
+        started = 0
+        leases = await self._miso.store.leases()
+        for row in await self._miso.store.open_promotions():
+            if row.wake_at_us > now or row.environment_id in self._advancing or len(self._advancing) >= 64:
+                continue
+            if row.status is Status.REQUESTED or f"{row.application_id}/{row.environment_id}" in leases:
+                continue
+            self._start(self._advancing, row.environment_id, self._move(row))
+            started += 1
+        return started
+
+    async def _move(self, row: PromotionRow) -> None:
+        with telemetry.context(stream=row.stream):
+            environment = await self._miso.store.environment(row.environment_id)
+            promotion = await journal.load(self._miso, row.stream)
+            if environment is None or promotion is None:
+                return
+            await deploying.advance(self._miso, promotion, environment, self._holder)
+
+    # --- three: GitHub ----------------------------------------------------------------------------------------------
+
+    async def report(self) -> int:
+        """Show what has changed. The last state always lands; those in between may be skipped."""
+        started = 0
+        for stream, seq in await self._miso.store.unreported(50):
+            if stream not in self._reporting:
+                self._start(self._reporting, stream, self._show(stream, seq))
+                started += 1
+        return started
+
+    async def _show(self, stream: str, seq: int) -> None:
+        with telemetry.context(stream=stream):
+            try:
+                await reporting.show(self._miso, stream, seq)
+            except MisoError as fault:
+                wait = fault.retry_after if isinstance(fault, Transient) else None
+                log.warning("report.failed", code=getattr(fault, "code", ""), error=str(fault))
+                at = self._miso.clock.now_us() + int((wait if wait is not None else 30.0) * 1e6)
+                await self._miso.store.reported(stream, seq, retry_at_us=at)
+
+    def _start(self, tasks: dict[str, asyncio.Task[None]], key: str, work: Any) -> None:
+        async def guarded() -> None:
+            try:
+                await work
+            except Transient as later:
+                log.warning("work.paused", key=key, code=later.code)
+            except asyncio.CancelledError:
+                raise
+            finally:
+                tasks.pop(key, None)
+
+        task = asyncio.create_task(guarded(), name=key)
+        tasks[key] = task
+        task.add_done_callback(_told)
+
+
+def _told(task: asyncio.Task[None]) -> None:
+    """A fault of ours in a task is told in the log; the work itself is still in the store and is taken up again."""
+    with suppress(asyncio.CancelledError):
+        fault = task.exception()
+        if fault is not None:
+            log.error("work.failed", key=task.get_name(), exc_info=fault)

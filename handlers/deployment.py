@@ -1,0 +1,34 @@
+"""A GitHub deployment was made: by us, by a workflow at its gate, or by somebody who went around us."""
+
+from __future__ import annotations
+
+from gidgethub.routing import Router
+from gidgethub.sansio import Event
+
+from bot.context import Miso
+from bot.domain.events import DeploymentEvent
+from bot.services import audits
+from bot.services.access import Origin
+
+router = Router()
+
+
+@router.register("deployment", action="created")
+async def created(event: Event, miso: Miso) -> None:
+    """Ours end here; everything else on a registered environment is written down, never executed."""
+    seen = DeploymentEvent.model_validate(event.data)
+    made = seen.deployment
+    app = made.performed_via_github_app
+    if app is not None and app.id == miso.rules.app_id:
+        return
+    origin = Origin(delivery=event.delivery_id, installation_id=seen.installation.id, repository_id=seen.repository.id)
+    await audits.deployment_seen(
+        miso,
+        origin,
+        deployment_id=made.id,
+        commit=made.sha,
+        environment=made.environment,
+        login=seen.sender.login,
+        user_id=seen.sender.id,
+        by_actions=app is not None and app.slug == "github-actions",
+    )
