@@ -51,3 +51,17 @@ def union(*sets: Permissions) -> dict[str, str]:
         for name, level in each.items():
             merged[name] = "write" if "write" in (level, merged.get(name)) else level
     return dict(sorted(merged.items()))
+
+
+def missing(granted: Permissions, wanted: Permissions) -> dict[str, str]:
+    """What is wanted and not granted: for `miso doctor`, which is told by GitHub what an owner accepted."""
+    return {name: level for name, level in sorted(wanted.items()) if granted.get(name) not in (level, "write", "admin")}
+
+
+def surplus(granted: Permissions, wanted: Permissions) -> dict[str, str]:
+    """What is granted and not wanted: each is a risk without a use."""
+    return {
+        name: level
+        for name, level in sorted(granted.items())
+        if level != wanted.get(name) and (name not in wanted or level != "read")
+    }

@@ -123,5 +123,8 @@ class GitHubWindow:
     async def _login(self) -> str:
         """Login of our bot account, `<slug>[bot]`; asked once."""
         if not self._own_login:
-            self._own_login = f"{(await self.app())['slug']}[bot]"
+            slug = (await self.app()).get("slug")
+            if not isinstance(slug, str):
+                raise faults.unavailable("GitHub's answer about our App was not understood")
+            self._own_login = f"{slug}[bot]"
         return self._own_login

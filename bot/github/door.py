@@ -138,12 +138,12 @@ class Door:
 
     async def _pages(
         self, tail: str, *, key: str = "", most: int = 10, size: int = PAGE, **values: object
-    ) -> Sequence[Any]:
+    ) -> Sequence[dict[str, Any]]:
         """Items of a listing, at most `most` pages. `key` names the list in answers that wrap it."""
-        items: list[Any] = []
+        items: list[dict[str, Any]] = []
         for page in range(1, most + 1):
             data = await self._read(tail + query(**values, per_page=size, page=page))
-            listed = self._understood(lambda answer: list(answer[key] if key else answer), data)
+            listed = self._understood(lambda answer: [dict(item) for item in (answer[key] if key else answer)], data)
             items += listed
             if len(listed) < size:
                 break
@@ -170,10 +170,9 @@ class App:
     id: int
     login: Callable[[], Awaitable[str]]
 
-    async def wrote(self, data: Any, author: str) -> bool:
+    async def wrote(self, data: Mapping[str, Any], author: str) -> bool:
         """Whether our App made this comment or deployment. `author`: the key under which its account stands."""
-        via = shapes.made_by(data)
-        if via is not None:
-            return via == self.id
-        user = data.get(author)
-        return bool(user) and user["type"] == "Bot" and user["login"] == await self.login()
+        app, user = data.get("performed_via_github_app"), data.get(author)
+        if isinstance(app, dict):
+            return app.get("id") == self.id
+        return isinstance(user, dict) and user.get("type") == "Bot" and user.get("login") == await self.login()

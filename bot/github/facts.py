@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from bot.domain.codes import Code
 from bot.domain.messages import refusal
@@ -21,7 +21,10 @@ LARGEST_FILE = 256 * 1024
 MOST_COMMIT_PAGES = 10
 """A range of more than a thousand commits is told as incomplete; then its authors count as unknown (rule 9)."""
 VARIABLES_PAGE = 30
-"""The most that these listings give: https://docs.github.com/en/rest/actions/variables"""
+MOST_VARIABLE_PAGES = 17
+"""The most that these listings give at once, and enough for the 500 variables that a repository may have.
+
+https://docs.github.com/en/rest/actions/variables"""
 MOST_PULL_REQUESTS = 10
 
 _HEX = re.compile(r"[0-9a-f]{7,40}")
@@ -46,19 +49,20 @@ class Facts(Door):
 
     async def variables(self) -> Mapping[str, str]:
         """https://docs.github.com/en/rest/actions/variables#list-repository-variables"""
-        return self._named(await self._pages("/actions/variables", key="variables", size=VARIABLES_PAGE))
+        return await self._variables("/actions/variables")
 
     async def environment_variables(self, environment: str) -> Mapping[str, str] | None:
         """https://docs.github.com/en/rest/actions/variables#list-environment-variables"""
         tail = f"/environments/{segment(environment)}/variables"
         try:
-            return self._named(await self._pages(tail, key="variables", size=VARIABLES_PAGE))
+            return await self._variables(tail)
         except faults.Answer as answer:
             if answer.status == 404:
                 return None
             raise
 
-    def _named(self, items: Sequence[Any]) -> Mapping[str, str]:
+    async def _variables(self, tail: str) -> Mapping[str, str]:
+        items = await self._pages(tail, key="variables", size=VARIABLES_PAGE, most=MOST_VARIABLE_PAGES)
         return self._understood(lambda found: {str(item["name"]): str(item["value"]) for item in found}, items)
 
     async def file(self, path: str, ref: str) -> str | None:

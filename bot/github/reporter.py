@@ -92,18 +92,16 @@ class Reporter(Door):
         Stops at one that is inactive: whoever made it so looked at what was older still.
         """
         listed = await self._pages("/deployments", environment=environment, most=1)
-        older: list[int] = []
-        seen = 0
-        for each in sorted(listed, key=lambda deployment: -int(deployment["id"])):
-            if int(each["id"]) >= before_id or not await self._app.wrote(each, "creator"):
-                continue
-            seen += 1
-            state = await self._last_state(int(each["id"]))
-            if state == "success":
-                older.append(int(each["id"]))
-            if state == "inactive" or seen == LOOKED_BACK:
+        by_id = self._understood(lambda found: {int(each["id"]): each for each in found}, listed)
+        ours = [number for number, each in by_id.items() if await self._app.wrote(each, "creator")]
+        alive: list[int] = []
+        for number in sorted((number for number in ours if number < before_id), reverse=True)[:LOOKED_BACK]:
+            state = await self._last_state(number)
+            if state == "inactive":
                 break
-        return older
+            if state == "success":
+                alive.append(number)
+        return alive
 
     async def _last_state(self, deployment_id: int) -> str:
         data = await self._read(f"/deployments/{deployment_id}/statuses" + query(per_page=1))

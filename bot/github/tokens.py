@@ -124,6 +124,7 @@ class Tokens:
 
     async def close(self) -> None:
         """Revoke every token that is still good: nothing that we leave behind opens a door."""
+        await self._flights.end()
         await self._revoke(list(self._kept))
 
     async def _mint(self, scope: Scope) -> Token:

@@ -184,6 +184,14 @@ async def test_our_comment_is_found_behind_a_hundred_others_that_copy_its_marker
     assert await bench.reports.find_comment(number, marker) == ours
 
 
+async def test_our_words_are_known_by_our_account_where_no_app_is_named(bench: Bench) -> None:
+    number = bench.world.github.open_pull_request(REPO, "bea", "Add", {"a": "1"})["number"]
+    ours = await bench.reports.create_comment(number, "<!-- miso:7 -->")
+    bench.world.github.repo(REPO).comments[ours].app = None
+    assert await bench.reports.find_comment(number, "<!-- miso:7 -->") == ours
+    assert await bench.reports.find_comment(number, "<!-- miso:8 -->") is None
+
+
 async def test_a_reaction_needs_little_and_twice_is_once(bench: Bench) -> None:
     sim = bench.world.github
     number = sim.open_pull_request(REPO, "bea", "Add", {"a": "1"})["number"]

@@ -91,6 +91,16 @@ async def test_rule_35_tokens_are_revoked_when_an_installation_is_forgotten_and_
     assert bench.tokens_minted() == 3
 
 
+async def test_the_end_breaks_off_what_is_under_way(bench: Bench) -> None:
+    bench.fault("POST .*/access_tokens", "delay", seconds=60)
+    waiting = asyncio.create_task(bench.facts.identity())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await bench.window.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
 async def test_the_end_does_not_fail_when_github_does(bench: Bench) -> None:
     await bench.facts.identity()
     bench.fault("DELETE .*", "drop", times=None)
