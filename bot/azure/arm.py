@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from azure.core.exceptions import HttpResponseError, map_error
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from azure.core.rest import HttpRequest
 from azure.mgmt.core.exceptions import ARMErrorFormat
 
@@ -20,14 +20,15 @@ API_VERSION = "2024-07-01"
 
 
 async def resource_group(clients: Clients, environment: Environment, request_id: str) -> dict[str, Any]:
-    """The resource group as ARM answers it. Raises `HttpResponseError` (or a subclass) for anything but 200."""
+    """The resource group as ARM answers it. Raises `HttpResponseError` for anything but 200."""
     path = f"/subscriptions/{environment.subscription_id}/resourceGroups/{environment.resource_group}"
     url = f"{clients.arm_url}{path}"
     request = HttpRequest("GET", url, params={"api-version": API_VERSION}, headers={"Accept": "application/json"})
     response = await clients.arm(environment).send_request(request, request_id=request_id)
     await response.read()
+    if response.status_code == 401:
+        raise ClientAuthenticationError(response=response, error_format=ARMErrorFormat)
     if response.status_code != 200:
-        map_error(status_code=response.status_code, response=response, error_map={})
         raise HttpResponseError(response=response, error_format=ARMErrorFormat)
     found: dict[str, Any] = json.loads(response.text())
     return found

@@ -135,13 +135,8 @@ class Clients:
 
     async def close(self) -> None:
         """Let go of every client. The session is another's and stays open."""
-        closing: list[Any] = [
-            *self._aci.values(),
-            *self._web.values(),
-            *self._arm.values(),
-            *self._credentials.values(),
-        ]
-        for client in closing:
+        clients: list[Any] = [*self._aci.values(), *self._web.values(), *self._arm.values()]
+        for client in [*clients, *self._credentials.values()]:
             await client.close()
         self._aci.clear()
         self._web.clear()

@@ -46,52 +46,68 @@ def accepted(function: Callable[..., Any]) -> frozenset[int]:
 
 @cache
 def operations() -> tuple[Operation, ...]:
-    groups, web = ContainerGroupsOperations, WebAppsOperations
+    """Every operation that the pretend ARM answers."""
+    polled = Operation("GET", _EITHER + "/operationresults/[^/]+", frozenset({200, 202}), webapp.Site)
+    return (*_container_instances(), *_sites(), *_site_configuration(), polled)
 
-    def one(method: str, path: str, function: Callable[..., Any], model: Any) -> Operation:
-        return Operation(method, path, accepted(function), model)
 
-    polled = frozenset({200, 202})
+def _one(method: str, path: str, function: Callable[..., Any], model: Any) -> Operation:
+    return Operation(method, path, accepted(function), model)
+
+
+def _container_instances() -> tuple[Operation, ...]:
+    groups = ContainerGroupsOperations
     return (
-        one("GET", _ACI, groups.list_by_resource_group, aci.ContainerGroupListResult),
-        one("GET", _ACI + "/[^/]+", groups.get, aci.ContainerGroup),
-        one("PUT", _ACI + "/[^/]+", groups._create_or_update_initial, aci.ContainerGroup),
-        one("PATCH", _ACI + "/[^/]+", groups.update, aci.ContainerGroup),
-        one("DELETE", _ACI + "/[^/]+", groups._delete_initial, aci.ContainerGroup),
-        one("POST", _ACI + "/[^/]+/restart", groups._restart_initial, None),
-        one("POST", _ACI + "/[^/]+/stop", groups.stop, None),
-        one("POST", _ACI + "/[^/]+/start", groups._start_initial, None),
-        one("GET", _ACI + "/[^/]+/containers/[^/]+/logs", ContainersOperations.list_logs, aci.Logs),
-        one("GET", _GROUP + "/providers/microsoft.web/sites", web.list_by_resource_group, [webapp.Site]),
-        one(
+        _one("GET", _ACI, groups.list_by_resource_group, aci.ContainerGroupListResult),
+        _one("GET", _ACI + "/[^/]+", groups.get, aci.ContainerGroup),
+        _one("PUT", _ACI + "/[^/]+", groups._create_or_update_initial, aci.ContainerGroup),
+        _one("PATCH", _ACI + "/[^/]+", groups.update, aci.ContainerGroup),
+        _one("DELETE", _ACI + "/[^/]+", groups._delete_initial, aci.ContainerGroup),
+        _one("POST", _ACI + "/[^/]+/restart", groups._restart_initial, None),
+        _one("POST", _ACI + "/[^/]+/stop", groups.stop, None),
+        _one("POST", _ACI + "/[^/]+/start", groups._start_initial, None),
+        _one("GET", _ACI + "/[^/]+/containers/[^/]+/logs", ContainersOperations.list_logs, aci.Logs),
+    )
+
+
+def _sites() -> tuple[Operation, ...]:
+    web = WebAppsOperations
+    return (
+        _one("GET", _GROUP + "/providers/microsoft.web/sites", web.list_by_resource_group, [webapp.Site]),
+        _one(
             "GET",
             _GROUP + "/providers/microsoft.web/serverfarms/[^/]+",
             AppServicePlansOperations.get,
             webapp.AppServicePlan,
         ),
-        one("GET", _SITE, web.get, webapp.Site),
-        one("PUT", _SITE, web._create_or_update_initial, webapp.Site),
-        one("DELETE", _SITE, web.delete, None),
-        one("GET", _SITE + "/slots", web.list_slots, [webapp.Site]),
-        one("GET", _SLOT, web.get_slot, webapp.Site),
-        one("PUT", _SLOT, web._create_or_update_slot_initial, webapp.Site),
-        one("DELETE", _SLOT, web.delete_slot, None),
-        one("POST", _EITHER + "/restart", web.restart, None),
-        one("POST", _EITHER + "/containerlogs", web.get_web_site_container_logs, None),
-        one("POST", _SITE + "/slotsswap", web._swap_slot_with_production_initial, None),
-        one("POST", _SLOT + "/slotsswap", web._swap_slot_initial, None),
-        Operation("GET", _EITHER + "/operationresults/[^/]+", polled, webapp.Site),
-        one("GET", _EITHER + "/config/web", web.get_configuration, webapp.SiteConfigResource),
-        one("PATCH", _EITHER + "/config/web", web.update_configuration_slot, webapp.SiteConfigResource),
-        one("POST", _EITHER + "/config/appsettings/list", web.list_application_settings_slot, webapp.StringDictionary),
-        one("PUT", _EITHER + "/config/appsettings", web.update_application_settings_slot, webapp.StringDictionary),
-        one(
+        _one("GET", _SITE, web.get, webapp.Site),
+        _one("PUT", _SITE, web._create_or_update_initial, webapp.Site),
+        _one("DELETE", _SITE, web.delete, None),
+        _one("GET", _SITE + "/slots", web.list_slots, [webapp.Site]),
+        _one("GET", _SLOT, web.get_slot, webapp.Site),
+        _one("PUT", _SLOT, web._create_or_update_slot_initial, webapp.Site),
+        _one("DELETE", _SLOT, web.delete_slot, None),
+        _one("POST", _EITHER + "/restart", web.restart, None),
+        _one("POST", _EITHER + "/containerlogs", web.get_web_site_container_logs, None),
+        _one("POST", _SITE + "/slotsswap", web._swap_slot_with_production_initial, None),
+        _one("POST", _SLOT + "/slotsswap", web._swap_slot_initial, None),
+    )
+
+
+def _site_configuration() -> tuple[Operation, ...]:
+    web = WebAppsOperations
+    return (
+        _one("GET", _EITHER + "/config/web", web.get_configuration, webapp.SiteConfigResource),
+        _one("PATCH", _EITHER + "/config/web", web.update_configuration_slot, webapp.SiteConfigResource),
+        _one("POST", _EITHER + "/config/appsettings/list", web.list_application_settings_slot, webapp.StringDictionary),
+        _one("PUT", _EITHER + "/config/appsettings", web.update_application_settings_slot, webapp.StringDictionary),
+        _one(
             "GET",
             _EITHER + "/config/slotconfignames",
             web.list_slot_configuration_names,
             webapp.SlotConfigNamesResource,
         ),
-        one(
+        _one(
             "PUT",
             _EITHER + "/config/slotconfignames",
             web.update_slot_configuration_names,

@@ -49,11 +49,21 @@ class Arm(Arrange):
         state = State(clock=clock)
         super().__init__(state, Operations(wire, now=state.now))
         self.pull = pull
-        containers = Containers(wire, state, self.operations, pull)
+        self._routes = [(method, re.compile(path + "/?", re.IGNORECASE), act) for method, path, act in self._table()]
+        self._operation_path = re.compile(
+            "/subscriptions/(?P<subscription>[^/]+)/providers/Microsoft.ContainerInstance/locations/[^/]+"
+            "/operations/(?P<operation>[^/]+)",
+            re.IGNORECASE,
+        )
+
+    def _table(self) -> list[tuple[str, str, Answer]]:
+        """Every route. The first that matches the whole path answers."""
+        state = self.state
+        containers = Containers(self._wire, state, self.operations, self.pull)
         sites = Sites(state, self.operations)
         config = SiteConfig(state, sites)
-        swap = Swap(state, sites, self.operations, pull)
-        table: list[tuple[str, str, Answer]] = [
+        swap = Swap(state, sites, self.operations, self.pull)
+        return [
             ("GET", _GROUP, self._group),
             ("GET", _GROUP + _ACI, containers.list),
             ("GET", _GROUP + _ACI + "/(?P<name>[^/]+)", containers.get),
@@ -81,12 +91,6 @@ class Arm(Arrange):
             ("GET", _GROUP + _SITE + "/config/slotConfigNames", config.get_sticky),
             ("PUT", _GROUP + _SITE + "/config/slotConfigNames", config.put_sticky),
         ]
-        self._routes = [(method, re.compile(path + "/?", re.IGNORECASE), act) for method, path, act in table]
-        self._operation_path = re.compile(
-            "/subscriptions/(?P<subscription>[^/]+)/providers/Microsoft.ContainerInstance/locations/[^/]+"
-            "/operations/(?P<operation>[^/]+)",
-            re.IGNORECASE,
-        )
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self._wire.middleware("arm")], client_max_size=4 * 1024 * 1024)
