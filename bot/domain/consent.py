@@ -66,7 +66,8 @@ def evidence_unchanged(promotion: Promotion, plan: Plan | None, evidence: str, a
     """
     if plan is None:
         return unknown("evidence", Code.PLAN_CHANGED)
-    if plan.hash == promotion.request.plan.hash and evidence == promotion.request.evidence_hash:
+    # The body as well as its hash: what is written later is the body in the journal.
+    if plan == promotion.request.plan and evidence == promotion.request.evidence_hash:
         return passed("evidence")
     return failed("evidence", Code.PLAN_CHANGED, Fixer.WRITER, again)
 

@@ -292,6 +292,17 @@ def test_a_property_that_cannot_be_changed_in_place_recreates_the_group() -> Non
     assert plans.steps(build(GROUP), Observed(main=smaller)) == (Step.GROUP_DELETE, Step.GROUP_PUT)
 
 
+@pytest.mark.parametrize("provisioning", ["Failed", "Canceled"])
+def test_a_write_that_azure_gave_up_is_done_again(provisioning: str) -> None:
+    failed = Place(
+        exists=True, digest=given.NEW_DIGEST, provisioning=provisioning, shape=plans.shape(build(GROUP).body)
+    )
+    assert plans.steps(build(GROUP), Observed(main=failed)) == (Step.GROUP_PUT,)
+    assert not plans.happened(Step.GROUP_PUT, build(GROUP), observed=Observed(main=failed))
+    done = replace(failed, provisioning="Pending")
+    assert plans.steps(build(GROUP), Observed(main=done)) == ()
+
+
 def test_a_first_deployment_creates_the_site_with_the_release() -> None:
     nothing = Observed(main=Place(exists=False), slot=Place(exists=False))
     assert plans.steps(build(SITE), nothing) == (Step.SITE_PUT,)

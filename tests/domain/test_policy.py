@@ -488,6 +488,13 @@ def test_rule_10_a_changed_plan_or_policy_is_not_what_was_shown() -> None:
     assert approving(waiting, rules=rules).code is Code.POLICY_CHANGED
 
 
+def test_rule_10_the_plan_in_the_journal_is_the_one_that_was_hashed() -> None:
+    honest = given.request().plan
+    swapped = replace(honest, body={**honest.body, "settings": {"MODE": "evil"}})
+    waiting = given.promotion(first=given.requested(plan=swapped))
+    assert approving(waiting, plan=honest).code is Code.PLAN_CHANGED
+
+
 def test_rule_10_an_earlier_approval_must_not_have_run_out() -> None:
     waiting = given.promotion(given.approved(), first=given.requested(given.request(policy=TWO)))
     late = approving(waiting, Actor(kind=ActorKind.PERSON, id=15), policy=TWO, now_us=NOW + 25 * given.HOUR)
