@@ -6,12 +6,14 @@ with raw HTML switched off.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from html import escape
 
 from aiohttp import web
 from markdown_it import MarkdownIt
 
+from bot.sim.github.git import changed_paths
 from bot.sim.github.problems import Misused, Problem
 from bot.sim.github.scenario import Scenario
 from bot.sim.github.state import CheckRun, Deployment, Pull, Repository
@@ -42,7 +44,8 @@ def _tag(word: str) -> str:
 
 
 def _markdown(text: str) -> str:
-    return str(_MARKDOWN.render(text))
+    """As GitHub shows it: HTML comments vanish; any other raw HTML is shown as the text it is."""
+    return str(_MARKDOWN.render(re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)))
 
 
 def _link(url: str, words: str) -> str:
@@ -143,6 +146,31 @@ class Pages:
             f"<details><summary>History</summary><ul>{history}</ul></details></li>"
         )
 
+    def commit(self, request: web.Request, repo: Repository) -> str:
+        found = repo.commits[repo.resolve(request.match_info["sha"])]
+        before = repo.commits[found.parents[0]].tree if found.parents else {}
+        rows = "".join(
+            f"<li>{_tag(how)} <code>{escape(path)}</code></li>"
+            for path, how in changed_paths(before, found.tree).items()
+        )
+        body = f"<p>{escape(found.author.name)} · <code>{found.sha}</code></p><pre>{escape(found.message)}</pre>"
+        return self._frame(repo, found.message.partition("\n")[0], f"{body}<ul>{rows}</ul>")
+
+    def run(self, request: web.Request, repo: Repository) -> str:
+        found = self.scenario.run(repo, int(request.match_info["number"]))
+        gates = "".join(
+            f'<li class="card">{escape(gate.environment)} {_tag(gate.state)}'
+            f"{''.join(_markdown(comment) for comment in gate.comments)}</li>"
+            for gate in repo.gates
+            if gate.run_id == found.id
+        )
+        full, sha = escape(self.state.full_name(repo)), found.head_sha
+        body = (
+            f"<p>{_tag(found.conclusion or found.status)} {escape(found.event)} · attempt {found.attempt} · "
+            f'<a href="/{full}/commit/{sha}"><code>{sha[:12]}</code></a></p><ul>{gates}</ul>'
+        )
+        return self._frame(repo, f"{found.path} #{found.number}", body)
+
     def check(self, request: web.Request, repo: Repository) -> str:
         found = self._found(request, repo)
         output = "".join(_markdown(str(found.output.get(key) or "")) for key in ("summary", "text"))
@@ -201,13 +229,22 @@ def pages(scenario: Scenario) -> web.Application:
 
         return handle
 
+    async def index(_: web.Request) -> web.Response:
+        names = sorted(scenario.github.state.full_name(repo) for repo in scenario.github.state.repositories.values())
+        rows = "".join(f'<li class="card"><a href="/{escape(name)}/">{escape(name)}</a></li>' for name in names)
+        page = f"<!doctype html><title>Pretend GitHub</title><style>{_STYLE}</style><h1>All</h1><ul>{rows}</ul>"
+        return web.Response(text=page, content_type="text/html")
+
     app = web.Application()
+    app.router.add_get("/", index)
     for path, page in (
         ("", site.overview),
         ("/", site.overview),
         ("/pull/{number:[0-9]+}", site.pull),
         ("/deployments", site.deployments),
         ("/runs/{number:[0-9]+}", site.check),
+        ("/commit/{sha:[0-9a-f]+}", site.commit),
+        ("/actions/runs/{number:[0-9]+}", site.run),
     ):
         app.router.add_get("/{owner}/{repo}" + path, show(page))
     app.router.add_post("/{owner}/{repo}/pull/{number:[0-9]+}", do(site.say))
