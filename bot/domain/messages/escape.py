@@ -25,12 +25,12 @@ _INVISIBLE: Final = re.compile(
 _MARKS: Final = re.compile(r"(?<=[^\W\d_])[\u0300-\u036f]{2}[\u0300-\u036f]+")
 """Letters under a heap of accents reach into the lines above and below."""
 _LIVE: Final = re.compile(
-    r"@[\w-]|#\d|\bGH-\d|\b[0-9a-f]{7,40}\b|://|\bwww\.|\bmailto:|\S@\S|:[a-z0-9_+-]+:", re.IGNORECASE
+    r"[<$~]|@[\w-]|#\d|\bGH-\d|\b[0-9a-f]{7,40}\b|://|\bwww\.|\bmailto:|\S@\S|:[a-z0-9_+-]+:", re.IGNORECASE
 )
-"""What GitHub turns into a mention, a reference, a link or a picture in running text, but never inside a code span:
+"""What GitHub turns into something live in running text, but never inside a code span:
 https://docs.github.com/en/get-started/writing-on-github/working-with-advanced-formatting/autolinked-references-and-urls
 """
-_MARKDOWN: Final = MarkdownIt("commonmark")
+_MARKDOWN: Final = MarkdownIt("commonmark").enable("strikethrough")
 
 
 def plain(text: str, limit: int = 200) -> str:

@@ -82,7 +82,7 @@ def build_check(
     """The check run of a build that did not become a release, with every fault of the configuration."""
     title = explain(Code(no.code)).title if no.code in set(Code) else "This build leads nowhere"
     hint = vouched(no.hint) if no.hint else ""
-    lines = [f"- Line {fault.line}{_at(fault)}: {vouched(fault.sentence, 300)}" for fault in faults[:100]]
+    lines = [f"- {_at(fault)}: {vouched(fault.sentence, 300)}" for fault in faults[:100]]
     parts = (vouched(no.sentence), "\n".join(lines), hint, f"<sub>{quote(no.code, 60)}</sub>")
     return CheckRun(
         name=BUILD_CHECK,
@@ -97,4 +97,5 @@ def build_check(
 
 
 def _at(fault: Fault) -> str:
-    return f", {quote(fault.path, 80)}" if fault.path else ""
+    line = f"Line {fault.line}" if fault.line > 0 else "The file"
+    return f"{line}, {quote(fault.path, 80)}" if fault.path else line

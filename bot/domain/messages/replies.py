@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bot.domain.commands import USAGE, Verb
-from bot.domain.decision import Decision, Fixer, RuleResult, RuleState, Verdict
+from bot.domain.decision import Decision, Fixer, RuleResult, Verdict
 from bot.domain.messages.entry import commit as short
 from bot.domain.messages.entry import digest
 from bot.domain.messages.escape import quote, vouched
@@ -56,8 +56,6 @@ _HELP: Mapping[Verb, str] = {
 HELP: Mapping[Verb, str] = _HELP
 """What each command does, as a phrase."""
 
-_STATE = {RuleState.PASS: "Yes", RuleState.FAIL: "No", RuleState.UNKNOWN: "Not known"}
-
 
 def reply_marker(comment_id: int | str) -> str:
     """Marker of the one answer to a comment, or to a click."""
@@ -81,21 +79,23 @@ def reply_decision(decision: Decision, environment: Environment) -> str:
     if len(obstacles) < 2:
         return reply_refused(refusal_of(decision))
     lines = "\n".join(_rule(result) for result in obstacles)
-    code = refusal_of(decision).code
-    return f"Not yet: {len(obstacles)} rules for {environment.stage} are not met.\n\n{lines}\n\n{_small(code)}"
+    return f"Not yet: {len(obstacles)} rules for {environment.stage} are not met.\n\n{lines}"
 
 
 def reply_requested(promotion: Promotion, environment: Environment) -> str:
     """A promotion or rollback was accepted; what happens next."""
     request, release = promotion.request, promotion.request.release
-    done = "Going back" if request.rollback else "Promoting"
-    change = f" from {short(request.previous.commit)}" if request.previous and not request.rollback else ""
-    what = f"{done} to {environment.stage}{change}: {short(release.commit)}, image {digest(release.digest)}."
+    this, waits = f"{short(release.commit)} (image {digest(release.digest)})", waits_for_people(promotion)
     if request.rollback:
-        what = f"{done} in {environment.stage} to {short(release.commit)}, image {digest(release.digest)}."
-    if waits_for_people(promotion):
+        what = f"{environment.stage} is to go back to {this}."
+    else:
+        instead = (
+            f" in place of {short(request.previous.commit)}" if request.previous else ", as the first release there"
+        )
+        what = f"{this} is to go to {environment.stage}{instead}."
+    if waits:
         return f"{what}\n\nIt waits for {approvals_wanted(promotion)}. {next_step(promotion, environment)}"
-    return f"{what}\n\nIt starts in a moment; the comment above and the check `miso` follow it."
+    return f"{what}\n\nIt starts in a moment; its check run and Miso's comment on the pull request follow it."
 
 
 def reply_approved(promotion: Promotion, environment: Environment, actor: Actor) -> str:
@@ -134,17 +134,17 @@ def reply_why(decision: Decision, environment: Environment, release: Release | N
         verdict = f"Yes: {what} may go to {environment.stage} now. Type `/promote {environment.stage}`."
     elif decision.verdict is Verdict.NEEDS_APPROVAL:
         count = decision.approvals_needed
-        people = "one more person" if count == 1 else f"{count} more people"
+        people = "one more person has" if count == 1 else f"{count} more people have"
         verdict = f"Almost: {what} may go to {environment.stage} once {people} approved it. "
         verdict += f"Type `/promote {environment.stage}`; then somebody else types `/approve`."
     else:
         verdict = f"Not yet: {what} may not go to {environment.stage}."
         verdict += "" if decision.rules else f" {refusal_of(decision).sentence}"
     lines = "\n".join(_rule(result) for result in obstacles)
-    passed = "\n".join(f"- {_STATE[result.state]}: {_demand(result)}" for result in met)
+    passed = "\n".join(f"- {_demand(result)}" for result in met)
     title = f"{len(met)} rule{'' if len(met) == 1 else 's'} met"
     folded = f"<details><summary>{title}</summary>\n\n{passed}\n\n</details>" if met else ""
-    code = _small(decision.code) if decision.refused and decision.code else ""
+    code = _small(decision.code) if decision.code and not obstacles and decision.refused else ""
     return "\n\n".join(part for part in (f"**{verdict}**", lines, folded, code) if part)
 
 
@@ -170,7 +170,7 @@ def reply_apology(delivery: str) -> str:
 def _rule(result: RuleResult) -> str:
     said = explain_rule(result)
     who = f" Who can change it: {WHO[result.fixer]}." if result.fixer not in (Fixer.NOBODY, Fixer.WAIT) else ""
-    return f"- **{_STATE[result.state]}**: {_demand(result)}. {said.sentence} {said.hint}{who} {_small(said.code)}"
+    return f"- **{said.title}.** {said.sentence} {said.hint}{who} {_small(said.code)}"
 
 
 def _demand(result: RuleResult) -> str:

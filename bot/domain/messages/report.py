@@ -107,7 +107,9 @@ def report(
     line = headline(promotion, now_us=now_us)
     state, status, conclusion = _shown(promotion)
     table = _table(promotion, application=application, environment=environment, rules=rules, links=links)
-    after = _after(promotion, environment, waiting_for)
+    reason, step = why(promotion), next_step(promotion, environment, waiting_for)
+    following = f"**Next:** {step}" if step else ""
+    details = (table, _steps(promotion))
     return Report(
         deployment=DeploymentStatus(
             state=state,
@@ -123,11 +125,11 @@ def report(
             status=status,
             conclusion=conclusion,
             title=line,
-            summary="\n\n".join(part for part in (f"**{line}.**", *after, table, _steps(promotion)) if part),
+            summary=_join(f"**{line}.**", reason, following + _where(promotion, step), *details),
             details_url=_checked(links.details_url),
             actions=actions(promotion),
         ),
-        section=_section(promotion, environment, line, (*after, table, _steps(promotion))),
+        section=_section(promotion, environment, line, _join(reason, following, *details)),
     )
 
 
@@ -145,19 +147,23 @@ def _shown(promotion: Promotion) -> tuple[str, str, str]:
     return _STATES[promotion.status]
 
 
-def _after(promotion: Promotion, environment: Environment, waiting_for: Sequence[str]) -> tuple[str, ...]:
-    reason, step = why(promotion), next_step(promotion, environment, waiting_for)
-    where = f" On #{promotion.request.pull_request}." if promotion.request.pull_request and step else ""
-    return tuple(part for part in (reason, f"**Next:** {step}{where}" if step else "") if part)
+def _join(*parts: str) -> str:
+    return "\n\n".join(part for part in parts if part)
+
+
+def _where(promotion: Promotion, step: str) -> str:
+    """Commands are typed on the pull request, and the check run is somewhere else."""
+    places = [f"on #{promotion.request.pull_request}"] if promotion.request.pull_request else []
+    if waits_for_people(promotion):
+        places.append("with the buttons here")
+    return f" ({' or '.join(places)})" if step and places else ""
 
 
 def _table(
     promotion: Promotion, *, application: Application, environment: Environment, rules: Rules, links: Links
 ) -> str:
     request, release = promotion.request, promotion.request.release
-    change = (
-        f"{_commit(request.previous, links)} → {_commit(release, links)}" if request.previous else "first release here"
-    )
+    change = f"{short(request.previous.commit)} → {short(release.commit)}" if request.previous else "first release here"
     rows = [
         ("Application", quote(application.name, 80)),
         ("Commit", _commit(release, links)),
@@ -224,16 +230,13 @@ def _took(step: StepState) -> str:
     return duration(step.begun_us, step.done_us) if step.done_us else f"since {moment(step.begun_us)}"
 
 
-def _section(promotion: Promotion, environment: Environment, line: str, parts: Sequence[str]) -> str:
+def _section(promotion: Promotion, environment: Environment, line: str, body: str) -> str:
     # The summary is HTML, where a code span protects nothing: only our own words and GitHub logins stand in it.
     opened = " open" if waits_for_people(promotion) else ""
-    body = "\n\n".join(part for part in parts if part)
     return f"<details{opened}><summary>{environment.stage}: {line}</summary>\n\n{body}\n\n</details>"
 
 
-def _commit(release: Release | None, links: Links) -> str:
-    if release is None:
-        return "nothing"
+def _commit(release: Release, links: Links) -> str:
     repository, shown = _checked(links.repository_url), short(release.commit)
     linked = repository and re.fullmatch(r"[0-9a-f]{40}", release.commit)
     return f"[{shown}]({repository}/commit/{release.commit})" if linked else shown

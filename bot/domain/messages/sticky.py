@@ -16,6 +16,8 @@ from bot.domain.messages.words import headline, next_step, waits_for_people
 from bot.domain.model import Application, Environment, EnvironmentState, Stage, Status
 from bot.domain.promotion import Promotion, is_open
 
+_SETTLED = frozenset({Status.LIVE, Status.NEWER, Status.SUPERSEDED})
+"""Nothing is left to be typed for these."""
 BYTES = 65_000
 """GitHub takes 65,536 characters in a comment; we stay below in bytes."""
 
@@ -107,23 +109,19 @@ def _now(standing: Standing, now_us: int) -> str:
 
 
 def _next(standing: Standing, all_of_them: Sequence[Standing]) -> str:
-    latest = standing.latest
+    latest, place = standing.latest, standing.environment
     if latest is not None and (waits_for_people(latest) or latest.held):
-        return next_step(latest, standing.environment)
-    if latest is not None and (is_open(latest) or latest.status in (Status.LIVE, Status.NEWER)):
+        return next_step(latest, place)
+    if latest is not None and (is_open(latest) or latest.status in _SETTLED):
         return ""
-    before = standing.environment.stage.before
+    before = place.stage.before
     if before is None:
-        return "It comes here by itself, once its build is green." if latest is None else _again(latest, standing)
+        return "It comes here by itself, once its build is green." if latest is None else next_step(latest, place)
     ready = _live(before, standing, all_of_them)
     if ready is not None:
         # Naming the release keeps an old pull request's line from carrying something else.
-        return f"`/promote {standing.environment.stage} @{ready.request.release.commit[:12]}` brings it here."
-    return _again(latest, standing) if latest is not None else f"First it must be healthy in {before}."
-
-
-def _again(latest: Promotion, standing: Standing) -> str:
-    return "" if latest.status is Status.SUPERSEDED else next_step(latest, standing.environment)
+        return f"`/promote {place.stage} @{ready.request.release.commit[:12]}` brings it here."
+    return next_step(latest, place) if latest is not None else f"First it must be healthy in {before}."
 
 
 def _live(stage: Stage, standing: Standing, all_of_them: Sequence[Standing]) -> Promotion | None:

@@ -141,6 +141,12 @@ OUTSIDE: Mapping[Code, Entry] = {
         "Type `/promote` on its pull request, or let somebody else type `/approve` where it was asked for already.",
         Fixer.APPROVER,
     ),
+    Code.GATE_EXPIRED: Entry(
+        "The gate waited too long",
+        "Nobody decided in time, so this job is rejected.",
+        "Promote the release, then run the job again.",
+        Fixer.WRITER,
+    ),
     Code.GATE_APPROVED: Entry(
         "The gate is open",
         "This commit was asked for in {stage} and has every approval that it needs.",
@@ -151,12 +157,6 @@ OUTSIDE: Mapping[Code, Entry] = {
         "The gate stays closed",
         "This commit was rejected, refused or rolled back in {stage}, so this job may not go on.",
         "`/why` on its pull request tells what stands in the way; then run the job again.",
-        Fixer.WRITER,
-    ),
-    Code.GATE_EXPIRED: Entry(
-        "The gate waited too long",
-        "Nobody decided in time, so this job is rejected.",
-        "Promote the release, then run the job again.",
         Fixer.WRITER,
     ),
     # registries

@@ -78,7 +78,7 @@ RELEASE: Mapping[Code, Entry] = {
     Code.CONFIG_INVALID: Entry(
         "The configuration has mistakes",
         "{path} on the default branch cannot be used as it is.",
-        "The check run `miso / build` lists every mistake; correct them on the default branch.",
+        "Every mistake is listed in the check run `miso / build`; correct them on the default branch.",
         Fixer.WRITER,
     ),
     Code.CONFIG_MISSING: Entry(

@@ -80,7 +80,9 @@ def _headline(promotion: Promotion) -> str:
     back, this = _short(promotion.request.previous), _short(promotion.request.release)
     match promotion.status:
         case Status.REQUESTED:
-            return f"Waits for {approvals_wanted(promotion)}" if missing(promotion) else "Accepted, starts in a moment"
+            return f"Waits for {approvals_wanted(promotion)}" if missing(promotion) else _ACCEPTED
+        case Status.APPROVED if not promotion.request.approvals_needed:
+            return _ACCEPTED
         case Status.DEPLOYING:
             verb = "Going back to" if promotion.request.rollback else "Deploying"
             return f"{verb} {this}" + (f", attempt {promotion.attempt}" if promotion.attempt > 1 else "")
@@ -97,6 +99,7 @@ def _headline(promotion: Promotion) -> str:
             )
 
 
+_ACCEPTED = "Accepted, starts in a moment"
 _FIXED: Mapping[Status, str] = {
     Status.APPROVED: "Approved, starts in a moment",
     Status.DEPLOYED: "Deployed; now asking whether it is healthy",
@@ -127,7 +130,7 @@ def why(promotion: Promotion) -> str:
     if promotion.status is Status.REJECTED:
         said = f": {quote(promotion.sentence, 500)}" if promotion.sentence else ", without giving a reason."
         return f"{person(promotion.actor)} rejected it{said}"
-    if promotion.code not in set(Code):
+    if promotion.code not in set(Code) or promotion.status in (Status.LIVE, Status.SUPERSEDED, Status.NEWER):
         return ""
     said = vouched(promotion.sentence) if promotion.sentence else explain(Code(promotion.code)).sentence
     hint = vouched(promotion.hint) if promotion.hint else ""
