@@ -17,7 +17,6 @@ from bot.azure import aci
 from bot.domain import plan as plans
 from bot.domain.canonical import digest_of
 from bot.domain.codes import Code
-from bot.domain.difference import difference
 from bot.domain.model import Environment, Observed, Place, Plan, ProbeKind, Release, Stage, Step, TargetKind
 from bot.errors import Refused
 from tests.contracts.arm import unknown_keys
@@ -333,28 +332,3 @@ def test_the_journal_keeps_what_was_seen() -> None:
     assert body["slot"] == {"exists": False}
     assert body["swapped_at"] == "2024-01-01T00:00:00Z"
     assert json.loads(json.dumps(body)) == body
-
-
-# --- the difference --------------------------------------------------------------------------------------------------
-
-
-def test_a_difference_is_told_by_names_and_never_by_values_of_settings() -> None:
-    old = build(GROUP, given.release(given.OLD, given.OLD_DIGEST, health_path="/healthz", port=3000))
-    new = build(replace(GROUP, cpu=2.0, settings=(("AREA", "us"), ("LEVEL", "9"))))
-    assert difference(old, new) == (
-        "image sha256:111111111111 → sha256:222222222222",
-        "setting AREA changed",
-        "setting LEVEL added",
-        "setting MODE removed",
-        "containers[0].resources.requests.cpu 1.0 → 2.0",
-        "the container group is deleted and created again",
-    )
-
-
-def test_what_a_change_does_to_what_runs() -> None:
-    old = given.release(given.OLD, given.OLD_DIGEST, health_path="/healthz", port=3000)
-    assert difference(build(GROUP, old), build(GROUP))[-1] == "all containers restart"
-    assert difference(build(SITE, old), build(SITE))[-1] == "enters the slot, then swaps with production"
-    assert difference(build(SITE), build(SITE)) == ()
-    assert difference(None, build(SITE)) == ("image sha256:222222222222", "first deployment here")
-    assert difference(build(GROUP, old), build(SITE))[-1] == "moves from container-instance to web-app"
