@@ -35,10 +35,13 @@ def unavailable(error: BaseException | None = None, *, outcome_unknown: bool = F
 
 
 def is_unavailability(error: BaseException) -> bool:
-    """Whether the engine or its disk failed, as opposed to a unit that asked for something wrong."""
-    if isinstance(error, sqlite3.IntegrityError | sqlite3.DataError | sqlite3.NotSupportedError):
-        return False
-    return isinstance(error, sqlite3.Error | OSError)
+    """Whether the engine or its disk failed, as opposed to a unit that asked for something wrong.
+
+    A file that is no database, or a broken one, is a bare DatabaseError (https://docs.python.org/3/library/sqlite3.html).
+    """
+    if type(error) is sqlite3.DatabaseError:
+        return True
+    return isinstance(error, sqlite3.OperationalError | sqlite3.InternalError | OSError)
 
 
 @contextmanager

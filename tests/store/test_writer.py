@@ -118,6 +118,7 @@ async def test_nobody_hears_before_it_is_committed(started: Writer, path: Path) 
 async def test_a_unit_that_fails_or_undoes_itself_is_alone_in_that(writer: Writer, path: Path) -> None:
     good = writer.submit(insert(1))
     faulty = writer.submit(fail(KeyError("a bug")))
+    wrong = writer.submit(lambda db: db.execute("INSERT INTO t VALUES (:n)", {"n": object()}).rowcount)
     undone = writer.submit(fail(Undo("answer")))
     twice = writer.submit(insert(1))
     unfenced = writer.submit(insert(1), fenced=False)
@@ -127,6 +128,8 @@ async def test_a_unit_that_fails_or_undoes_itself_is_alone_in_that(writer: Write
     assert await undone == "answer"
     with pytest.raises(KeyError):
         await faulty
+    with pytest.raises((sqlite3.InterfaceError, sqlite3.ProgrammingError)):
+        await wrong
     for failed in (twice, unfenced):
         with pytest.raises(sqlite3.IntegrityError):
             await failed
