@@ -16,8 +16,8 @@ class MisoError(Exception):
 class Refused(MisoError):
     """Something that must not happen, said to a person.
 
-    `code` is stable and documented (`bot.domain.model.Code`), `sentence` says what was refused and why, `hint` says what
-    to do next. Neither sentence nor hint ever holds text of another tenant, of a provider or of a pull request.
+    `code` is stable and documented (`bot.domain.codes.Code`), `sentence` says what was refused and why, `hint` what to
+    do next. Neither sentence nor hint ever holds text of another tenant, of a provider or of a pull request.
     """
 
     def __init__(self, code: str, sentence: str, hint: str = "") -> None:

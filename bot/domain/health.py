@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bot.domain import plan
+import bot.domain.plan as plan
 from bot.domain.codes import Code
 from bot.domain.model import Environment, Health, Place, Plan, ProbeKind, ProbeResult
 

@@ -32,7 +32,7 @@ class Rules:
     """The operator's decisions. Durations in seconds unless the name says otherwise."""
 
     controller: str
-    """Name of this installation: value of the tag `miso-owner`. Two installations never touch one another's resources."""
+    """Name of this installation: value of the tag `miso-owner`. Installations never touch one another's resources."""
     app_id: int
     app_slug: str = "miso"
     public_url: str = "http://127.0.0.1:8080"

@@ -65,7 +65,7 @@ async def deployment_seen(
 async def repository_moved(
     miso: Miso, origin: Origin, *, full_name: str, owner_id: int, user_id: int, login: str
 ) -> None:
-    """Note a rename, which is followed, or a transfer, which stops every deployment until the registry names the owner."""
+    """Note a rename, which is followed, or a transfer, which stops deployments until the registry names the owner."""
     applications, _ = await access.registered(miso, origin.repository_id)
     for application in applications:
         moved = application.owner_id != owner_id

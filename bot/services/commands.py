@@ -200,7 +200,8 @@ async def _approve(job: _Job) -> Answer:
     stream = await _waiting_here(job, Code.NOTHING_TO_APPROVE)
     outcome = await promotions.approve(job.miso, stream, job.actor, job.origin, job.cause)
     environment = await job.miso.store.environment(outcome.promotion.environment_id) if outcome.promotion else None
-    assert environment is not None and outcome.promotion is not None
+    assert environment is not None
+    assert outcome.promotion is not None
     if outcome.decision is not None and not outcome.decision.allowed:
         code = outcome.decision.code or Code.NO_RULES
         return Answer(markdown=messages.reply_decision(outcome.decision, environment), code=code)
@@ -234,7 +235,7 @@ async def _clear(job: _Job) -> Answer:
         raise refusal(Code.REPOSITORY_NOT_REGISTERED)
     if role is None or not role.can_write:
         raise refusal(Code.PERMISSION_DENIED)
-    place, bound = await _bound(job, Stage.DEV)
+    _, bound = await _bound(job, Stage.DEV)
     lifted = await promotions.clear(job.miso, bound.application, job.command.sha, job.actor, job.command.reason)
     return Answer(markdown=messages.reply_cleared(lifted, job.actor, job.command.reason))
 

@@ -64,7 +64,7 @@ def row(hold: Hold, kind: Kind, **body: Any) -> NewRow:
 
 
 async def write(miso: Miso, hold: Hold, *rows: NewRow, free: bool = False, forget: tuple[str, ...] = ()) -> Promotion:
-    """Append under the fence. Raises LeaseLost when the epoch is stale, so that a sleeper's late write changes nothing."""
+    """Append under the fence. Raises LeaseLost when the epoch is stale: a sleeper's late write changes nothing."""
     done = await journal.record(miso, hold.stream, lambda _: rows, fence=hold.fence, free=free, forget=forget)
     if done.conflict is Conflict.FENCE or done.promotion is None:
         raise LeaseLost

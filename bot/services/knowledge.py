@@ -71,7 +71,7 @@ async def _outside(miso: Miso, asked: Asked, release: Release, facts: Facts, pla
         commit=commit,
         permission=permission,
     )
-    wanted = tuple(commits_to_look_up(asked, facts))
+    wanted = tuple(commits_to_look_up(asked, facts, miso.rules.policies.get(asked.environment.stage)))
     found = await asyncio.gather(*(known(repository.pull_requests_of(sha)) for sha in wanted))
     pulls: dict[str, tuple[PullRequest, ...]] = {
         sha: tuple(some) for sha, some in zip(wanted, found, strict=True) if some is not None

@@ -66,7 +66,8 @@ def _disagreements(
     wanted: Registered, applications: Sequence[Application], environments: Sequence[Environment]
 ) -> list[RegistrationFault]:
     """Where a file says otherwise than a row that a command wrote."""
-    stored: dict[str, Application | Environment] = {row.id: row for row in (*applications, *environments)}
+    known: list[Application | Environment] = [*applications, *environments]
+    stored = {row.id: row for row in known}
     rows: list[tuple[str, Application | Environment]] = [("id", wanted.application)]
     rows += [(f"environments.{at}", environment) for at, environment in enumerate(wanted.environments)]
     return [

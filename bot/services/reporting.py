@@ -81,7 +81,7 @@ class _Board:
         update: Callable[[int], Awaitable[bool]] | None = None,
         find: Callable[[], Awaitable[int | None]] | None = None,
     ) -> int:
-        """Make this surface show `body` (a hash of it). Creates it, or finds our lost one, or updates it; or nothing."""
+        """Make this surface show `body` (a hash of it): create it, find our lost one, update it, or do nothing."""
         known = self.shown.get(surface)
         if known is not None and known.remote_id and known.body_hash == body:
             return known.remote_id

@@ -1,7 +1,7 @@
 """A small company in the pretend world: Contoso, its shop, four people and three environments in Azure.
 
 Used by `miso demo` and by the stories in `tests/flows`. Everything goes through the remote control, so the same lines
-set the stage in this process and in another. It knows what an operator and a team would set up, nothing of the controller.
+set the stage in this process and in another. It knows what people would set up, and nothing of the controller.
 """
 
 from __future__ import annotations

@@ -173,6 +173,6 @@ class Arrange:
             if (group.fqdn or "").lower() == host and group.running:
                 name, image = next(iter(group.running.items()))
                 digest = digest_of(group.pulled.get(name, image))
-                behaviour = self.state.behaviour(f"@{digest}", production=True)
+                behaviour = self.state.behaviour(f"@{digest}", production=False)
                 return Running(group.id, group.name, None, image, digest, behaviour)
         return None

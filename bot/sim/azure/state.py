@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 Json = dict[str, Any]
 Mark = Literal["healthy", "crash", "unhealthy", "production_only", "slow", "redirect", "huge"]
-"""How an image behaves. crash: exits at once. unhealthy: runs, answers 503. production_only: fine in a slot, 503 in
-production. slow, redirect, huge: runs, and answers in that way."""
+"""How an image behaves. crash: exits at once. unhealthy: runs, answers 503. production_only: fine everywhere but in a
+web app's production slot. slow, redirect, huge: runs, and answers in that way."""
 
 
 class ArmError(Exception):
