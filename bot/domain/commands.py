@@ -195,7 +195,7 @@ def _line(line: str) -> Parsed:
     if not words[1:]:
         return Command(verb=Verb.HELP)
     if not _VISIBLE_ASCII.fullmatch(words[1]):
-        return CommandFault(code=Code.COMMAND_NOT_ASCII, values={"word": Untrusted(words[1])})
+        return _not_ascii(words[1], USAGE[Verb.HELP])
     if words[1].lower() in set(Verb):
         return _arguments(Verb(words[1].lower()), words[2:])
     return _unknown(words[1], words[1].lower().lstrip("/"), cutoff=0.6)
@@ -221,7 +221,11 @@ def _lookalike(first: str) -> Parsed:
     if not close and not _MISO.fullmatch(seen[1:]):
         return _NOTHING
     suggestion = USAGE[Verb(close)] if close else USAGE[Verb.HELP]
-    return CommandFault(code=Code.COMMAND_NOT_ASCII, values={"word": Untrusted(first)}, suggestion=suggestion)
+    return _not_ascii(first, suggestion)
+
+
+def _not_ascii(word: str, suggestion: str) -> CommandFault:
+    return CommandFault(code=Code.COMMAND_NOT_ASCII, values={"word": Untrusted(word)}, suggestion=suggestion)
 
 
 def _arguments(verb: Verb, words: list[str]) -> Command | CommandFault:
@@ -232,12 +236,10 @@ def _arguments(verb: Verb, words: list[str]) -> Command | CommandFault:
             return _clear(words)
     strange = next((word for word in words if not _VISIBLE_ASCII.fullmatch(word)), None)
     if strange is not None:
-        return CommandFault(code=Code.COMMAND_NOT_ASCII, values={"word": Untrusted(strange)}, suggestion=USAGE[verb])
+        return _not_ascii(strange, USAGE[verb])
     if verb in (Verb.PROMOTE, Verb.ROLLBACK, Verb.WHY):
         return _with_stage(verb, words)
-    if words:
-        return _extra(Command(verb=verb), words[0])
-    return Command(verb=verb)
+    return _extra(Command(verb=verb), words[0]) if words else Command(verb=verb)
 
 
 def _with_stage(verb: Verb, words: list[str]) -> Command | CommandFault:
@@ -267,16 +269,12 @@ def _clear(words: list[str]) -> Command | CommandFault:
     if not words:
         return CommandFault(code=Code.COMMAND_ARGUMENTS, suggestion=USAGE[Verb.CLEAR])
     if not _VISIBLE_ASCII.fullmatch(words[0]):
-        return CommandFault(
-            code=Code.COMMAND_NOT_ASCII, values={"word": Untrusted(words[0])}, suggestion=USAGE[Verb.CLEAR]
-        )
+        return _not_ascii(words[0], USAGE[Verb.CLEAR])
     sha = _sha(words[0])
     if sha is Code.SHA_MALFORMED:
         return _not_a_sha(Command(verb=Verb.CLEAR, reason=Untrusted("<reason>")), words[0])
     if isinstance(sha, Code):
-        return CommandFault(
-            code=Code.COMMAND_ARGUMENTS, values={"word": Untrusted(words[0])}, suggestion=USAGE[Verb.CLEAR]
-        )
+        return CommandFault(code=Code.COMMAND_ARGUMENTS, suggestion=USAGE[Verb.CLEAR])
     reason = _reason(words[1:])
     if not reason:
         return CommandFault(code=Code.REASON_MISSING, suggestion=f"/clear @{sha} <reason>")

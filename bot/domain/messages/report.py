@@ -129,7 +129,13 @@ def report(
             details_url=_checked(links.details_url),
             actions=actions(promotion),
         ),
-        section=_section(promotion, environment, line, _join(reason, following, *details)),
+        # Where it goes from a live stage stands in the comment's table, which knows the other stages.
+        section=_section(
+            promotion,
+            environment,
+            line,
+            _join(reason, "" if promotion.status is Status.LIVE else following, *details),
+        ),
     )
 
 
@@ -153,10 +159,12 @@ def _join(*parts: str) -> str:
 
 def _where(promotion: Promotion, step: str) -> str:
     """Commands are typed on the pull request, and the check run is somewhere else."""
-    places = [f"on #{promotion.request.pull_request}"] if promotion.request.pull_request else []
-    if waits_for_people(promotion):
-        places.append("with the buttons here")
-    return f" ({' or '.join(places)})" if step and places else ""
+    number, buttons = promotion.request.pull_request, waits_for_people(promotion)
+    if not step or not (number or buttons):
+        return ""
+    if not number:
+        return " Use the buttons here."
+    return f" Type it on #{number}" + (", or use the buttons here." if buttons else ".")
 
 
 def _table(
