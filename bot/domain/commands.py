@@ -67,12 +67,10 @@ _LOOKALIKES: Mapping[int, str] = {
     0x03BF: "o", 0x03C1: "p", 0x03C4: "t", 0x03C5: "u",
 }  # fmt: skip
 """Cyrillic, Greek and phonetic letters that a reader takes for the Latin ones in our verbs; NFKD finds the rest."""
-# fmt: off
-_CONTAINERS = frozenset({
-    "blockquote", "code", "dd", "del", "details", "div", "dl", "dt", "kbd", "li", "ol", "pre", "s", "samp", "script",
-    "section", "span", "strike", "style", "table", "td", "template", "textarea", "th", "title", "tr", "ul",
-})
-# fmt: on
+_CONTAINERS = re.compile(
+    "blockquote|code|dd|del|details|div|dl|dt|kbd|li|ol|pre|s|samp|script|section|span|strike|style|table|td|template|"
+    "textarea|th|title|tr|ul"
+)
 """HTML elements that quote, fold, strike or hide what stands in them."""
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9-]*)(?=[\s/>])", re.IGNORECASE)
 _BLOCKS = MarkdownIt("commonmark").enable("table").disable("inline")
@@ -156,11 +154,9 @@ def _track(html: str, inside: list[str]) -> None:
     """Note which of `_CONTAINERS` this HTML opens and closes. A self-closing form does not exist for them."""
     for closing, name in _TAG.findall(html):
         tag = name.lower()
-        if tag not in _CONTAINERS:
-            continue
-        if not closing:
+        if not closing and _CONTAINERS.fullmatch(tag):
             inside.append(tag)
-        elif tag in inside:
+        elif closing and tag in inside:
             while inside.pop() != tag:
                 pass
 

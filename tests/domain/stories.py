@@ -17,7 +17,6 @@ from bot.domain.model import (
     Plan,
     Row,
     Stage,
-    Status,
     TargetKind,
 )
 from bot.domain.promotion import Promotion, fold, request_as_body
@@ -105,10 +104,6 @@ STORIES: Mapping[str, Promotion] = {
     "superseded": tell(given.row("promotion.superseded", by="another")),
     "newer_than_this_version": tell(given.row("something.new")),
 }
-
-
-def test_every_status_has_a_story() -> None:
-    assert {story.status for story in STORIES.values()} == set(Status)
 
 
 def pull_request_places() -> tuple[Place, ...]:

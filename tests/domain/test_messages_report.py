@@ -42,6 +42,10 @@ def page(made: Report) -> str:
     )
 
 
+def test_every_status_has_a_story() -> None:
+    assert {story.status for story in STORIES.values()} == set(Status)
+
+
 @pytest.mark.parametrize("name", list(STORIES))
 def test_every_state_as_it_is_shown(name: str, snapshot: SnapshotAssertion) -> None:
     assert page(shown(STORIES[name])) == snapshot(extension_class=Page)
