@@ -140,3 +140,26 @@ async def build(sim: SimClient, commit: str, *, mark: str = "healthy") -> str:
     await sim.call("arm.mark", digest=digest, mark=mark)
     await sim.run_workflow(REPOSITORY, head_sha=commit)
     return digest
+
+
+async def copy_shop(sim: SimClient, repository: str, *, registry: str) -> tuple[str, str]:
+    """A stranger's repository with every variable of the shop's, and a green build. Gives its commit and digest."""
+    made = await sim.create_repository(
+        repository,
+        collaborators={"mallory": "admin"},
+        files={
+            ".github/miso.yml": CONFIG.format(registry=registry),
+            ".github/workflows/build.yml": "name: build\non: push\n",
+            "app.py": "print('not yours')\n",
+        },
+    )
+    await sim.install_app(repository.partition("/")[0])
+    await sim.set_variable(repository, "MISO_APPLICATION_ID", APPLICATION_ID)
+    await sim.set_variable(repository, "MISO_SUBSCRIPTION_ID", SUBSCRIPTION_ID)
+    for place in PLACES:
+        await sim.create_environment(repository, place.stage)
+        await sim.set_environment_variable(repository, place.stage, "MISO_ENVIRONMENT_ID", place.id)
+    commit = made["head_sha"]
+    digest: str = await sim.call("registry.push", repository="shop", tag=commit, text=f"copy at {commit}")
+    await sim.run_workflow(repository, head_sha=commit)
+    return commit, digest

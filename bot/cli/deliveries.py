@@ -1,0 +1,5 @@
+import typer
+app = typer.Typer()
+@app.callback()
+def x() -> None:
+    """soon"""

@@ -1,0 +1,204 @@
+"""What the story claims, held against the pretend world when it is over: expected beside found.
+
+`look` reads the world once, `judge` compares; pure, so that a test can break one claim after the other. The controller
+is not asked, and nothing that was printed on the way counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.cli.demo.people import Release, View
+from bot.sim.client import SimClient
+from bot.sim.scenarios import APPLICATION_ID, PLACES, REPOSITORY, RESOURCE_GROUP, SITE, SUBSCRIPTION_ID, TENANT_ID
+
+_GROUP = f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/{RESOURCE_GROUP}/providers"
+RESOURCES: Mapping[str, str] = {
+    "dev": f"{_GROUP}/Microsoft.ContainerInstance/containerGroups/shop-dev",
+    "test": f"{_GROUP}/Microsoft.ContainerInstance/containerGroups/shop-test",
+    "production": f"{_GROUP}/Microsoft.Web/sites/{SITE}",
+    "staging slot": f"{_GROUP}/Microsoft.Web/sites/{SITE}/slots/staging",
+}
+WRITES = ("POST", "PUT", "PATCH", "DELETE")
+OURS = ("contoso", RESOURCE_GROUP + "-", SITE, TENANT_ID, SUBSCRIPTION_ID, APPLICATION_ID, *(p.id for p in PLACES))
+"""Words that would tell a stranger whose GUIDs he copied."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ends:
+    """What the story has to remember for its end."""
+
+    releases: Mapping[str, Release]
+    gate_run: int
+    foreign_commit: str
+    foreign_digest: str
+    answers: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """The pretend world when the story is over."""
+
+    shop: View
+    foreign: View
+    images: Mapping[str, str]
+    """Image that each resource runs, by the names of `RESOURCES`."""
+    effects: Sequence[Mapping[str, Any]]
+    arm: Sequence[Mapping[str, Any]]
+    """Every request that ARM got."""
+    github_writes: int
+    deliveries: Sequence[Mapping[str, Any]]
+
+    @property
+    def azure_writes(self) -> int:
+        return sum(each["method"] in WRITES for each in self.arm)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One claim. It holds when both sides are equal."""
+
+    text: str
+    expected: object
+    found: object
+
+    @property
+    def holds(self) -> bool:
+        return self.expected == self.found
+
+
+async def look(sim: SimClient, foreign: str) -> Seen:
+    """Read the world once."""
+    github = await sim.exchanges(server="github")
+    return Seen(
+        shop=View(await sim.state(REPOSITORY)),
+        foreign=View(await sim.state(foreign)),
+        images={name: str(await sim.call("arm.image_of", resource=r) or "") for name, r in RESOURCES.items()},
+        effects=await sim.call("arm.effects_of"),
+        arm=await sim.exchanges(server="arm"),
+        github_writes=sum(
+            each["method"] in WRITES and not each["path"].endswith("/access_tokens") for each in github
+        ),
+        deliveries=await sim.deliveries(),
+    )
+
+
+def judge(ends: Ends, seen: Seen) -> tuple[Claim, ...]:
+    """Every claim of the story with what was found."""
+    return (*_github(ends, seen), *_refusals(ends, seen), *_azure(ends, seen))
+
+
+def _github(ends: Ends, seen: Seen) -> Iterator[Claim]:
+    first, second, bad, gated, recovered = (
+        ends.releases[name] for name in ("first", "second", "bad", "gated", "recovered")
+    )
+    shop = seen.shop
+    for release in ends.releases.values():
+        yield Claim(
+            text=f"#{release.pull} ({release.name}) has one deployment to dev, and it succeeded",
+            expected=(1, True),
+            found=(len(shop.deployments("dev", release.commit)), "success" in shop.states("dev", release.commit)),
+        )
+        yield Claim(
+            text=f"#{release.pull} has one comment of Miso that is kept up to date, not several",
+            expected=1,
+            found=sum("### Miso" in comment["body"] for comment in shop.pull(release.pull)["comments"]),
+        )
+    for release in (first, second, bad, gated):
+        yield Claim(
+            text=f"#{release.pull} has one deployment to test, and it succeeded",
+            expected=(1, True),
+            found=(len(shop.deployments("test", release.commit)), "success" in shop.states("test", release.commit)),
+        )
+    last = {"first": "inactive", "second": "inactive", "bad": "failure", "gated": "success"}
+    conclusion = {"first": "success", "second": "success", "bad": "failure", "gated": "success"}
+    for name, state in last.items():
+        release = ends.releases[name]
+        states = shop.states("production", release.commit)
+        yield Claim(
+            text=f"the production deployment of #{release.pull} ({name}) ends as {state}",
+            expected=(1, state),
+            found=(len(shop.deployments("production", release.commit)), states[-1] if states else ""),
+        )
+        check = shop.check("miso / production", release.commit) or {}
+        yield Claim(
+            text=f"the check run of #{release.pull} in production says {conclusion[name]}",
+            expected=conclusion[name],
+            found=check.get("conclusion"),
+        )
+    yield Claim(
+        text=f"#{recovered.pull} went nowhere but to dev",
+        expected=["dev"],
+        found=sorted({d["environment"] for d in shop.state["deployments"] if d["sha"] == recovered.commit}),
+    )
+    gate = shop.gate(ends.gate_run) or {"state": "", "comments": []}
+    yield Claim(text="the gate of the waiting workflow is open", expected="approved", found=gate["state"])
+    yield Claim(
+        text="the gate was told who can act before it opened",
+        expected=True,
+        found=len(gate["comments"]) > 1 and "gate_no_decision" in gate["comments"][0],
+    )
+
+
+def _refusals(ends: Ends, seen: Seen) -> Iterator[Claim]:
+    for code in ("author_is_approver", "release_held"):
+        yield Claim(text=f"a command was refused as {code}", expected=True, found=code in ends.answers.get(code, ""))
+    check = seen.foreign.check("miso / build", ends.foreign_commit) or {}
+    words = " ".join(str(check.get(part) or "") for part in ("title", "summary", "text"))
+    yield Claim(
+        text="the stranger's build is refused as guid_not_bound",
+        expected=("failure", True),
+        found=(check.get("conclusion"), "guid_not_bound" in words),
+    )
+    yield Claim(
+        text="the stranger is told nothing about whose GUIDs these are",
+        expected=[],
+        found=[word for word in OURS if word.lower() in words.lower()],
+    )
+    yield Claim(text="the stranger has no deployment", expected=0, found=len(seen.foreign.state["deployments"]))
+    yield Claim(
+        text="the stranger's image never reached Azure",
+        expected=0,
+        found=sum(ends.foreign_digest in str(each["request"]) for each in seen.arm),
+    )
+
+
+def _azure(ends: Ends, seen: Seen) -> Iterator[Claim]:
+    first, second, bad, gated, recovered = (
+        ends.releases[name] for name in ("first", "second", "bad", "gated", "recovered")
+    )
+    runs = {"dev": recovered, "test": gated, "production": gated, "staging slot": second}
+    for place, release in runs.items():
+        yield Claim(
+            text=f"{place} runs the image of #{release.pull}, pinned by its digest",
+            expected=release.digest,
+            found=seen.images[place].rpartition("@")[2],
+        )
+    short = {release.digest: name for name, release in ends.releases.items()}
+    yield Claim(
+        text="the slots were swapped once for each good release, and there and back for the bad one",
+        expected=[first.name, second.name, bad.name, second.name, gated.name],
+        found=[
+            # After a swap the target runs what the source ran before it.
+            short.get(str(each["detail"]["target"]).rpartition("@")[2], "?")
+            for each in seen.effects
+            if each["verb"] == "swap"
+        ],
+    )
+    puts = [
+        each for each in seen.arm if each["method"] == "PUT" and each["path"].lower() == RESOURCES["dev"].lower()
+    ]
+    for release in ends.releases.values():
+        yield Claim(
+            text=f"Azure was asked once, and not again, to run #{release.pull} in dev"
+            + (", although the controller was killed meanwhile" if release is recovered else ""),
+            expected=1,
+            found=sum(release.digest in str(each["request"]) for each in puts),
+        )
+    yield Claim(
+        text="every webhook was taken",
+        expected=[],
+        found=[f"{d['event']} {d['status_code']}" for d in seen.deliveries if d["status_code"] != 202],
+    )

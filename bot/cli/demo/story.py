@@ -1,0 +1,223 @@
+"""The story that `miso demo` lives through: Contoso's shop, from a merge to production, with what can go wrong.
+
+Each chapter lets people act in the pretend world and waits until the pretend GitHub shows what should come of it. At
+the end nothing here is believed: `claims` asks the world again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from bot.cli.demo.claims import Ends
+from bot.cli.demo.ground import Ground
+from bot.cli.demo.people import People, Release, View
+from bot.cli.demo.telling import Teller
+from bot.sim import scenarios
+from bot.sim.scenarios import REPOSITORY
+
+FOREIGN = "stranger/copy"
+DEPLOY_WORKFLOW = ".github/workflows/deploy.yml"
+
+
+@dataclass
+class Story:
+    """The story with what it has to remember for its end."""
+
+    ground: Ground
+    teller: Teller
+    people: People
+    gate_run: int = 0
+    foreign_commit: str = ""
+    foreign_digest: str = ""
+    answers: dict[str, str] = field(default_factory=dict)
+    """What was replied to the commands that must be refused, by the code that is expected."""
+
+    def ends(self) -> Ends:
+        """What the claims are judged by."""
+        return Ends(
+            releases=self.people.releases,
+            gate_run=self.gate_run,
+            foreign_commit=self.foreign_commit,
+            foreign_digest=self.foreign_digest,
+            answers=self.answers,
+        )
+
+    async def opened(self) -> None:
+        """The controller itself, the company, its registration."""
+        ground, line = self.ground, self.teller.line
+        with line("the controller starts: miso serve") as seen:
+            await ground.controller.start()
+            await ground.sim.deliver_to(f"{ground.controller.url}/github/webhooks")
+            seen.shows = ground.controller.url
+        with line("a company in the pretend world: a repository, three environments, a web app in Azure") as seen:
+            shop = await scenarios.open_shop(
+                ground.sim, issuer=ground.controller.url, registry=ground.world["registry"]
+            )
+            seen.shows = REPOSITORY
+        with line("its operator registers it: miso register -") as seen:
+            await ground.controller.run("register", "-", given=shop.registration)
+            seen.shows = "1 application, 3 environments"
+
+    async def dev(self) -> None:
+        """A merge reaches dev."""
+        with self.teller.line("ann merges a change; its build is green") as seen:
+            first = await self.people.ship("first", "Add a basket", author="ann")
+            seen.shows = f"#{first.pull}, commit {first.commit[:12]}"
+        with self.teller.line("dev runs that commit, and the pull request says so") as seen:
+            await self.people.runs(first, "dev")
+            seen.shows = await self._card(first, "dev")
+
+    async def test(self) -> None:
+        """A comment carries it to test."""
+        first = self.people.releases["first"]
+        with self.teller.line("ann types /promote test") as seen:
+            seen.shows = _first(await self.people.say("ann", "/promote test", on=first))
+        with self.teller.line("test runs the same image, by digest") as seen:
+            await self.people.runs(first, "test")
+            seen.shows = await self._card(first, "test")
+
+    async def production(self) -> None:
+        """Production needs a second person."""
+        first = self.people.releases["first"]
+        with self.teller.line("ann types /promote production") as seen:
+            seen.shows = _first(await self.people.say("ann", "/promote production", on=first))
+        with self.teller.line("ann types /approve, and is refused: she is the author") as seen:
+            self.answers["author_is_approver"] = answer = await self.people.say("ann", "/approve", on=first)
+            seen.shows = _first(answer)
+        with self.teller.line("bob types /approve") as seen:
+            seen.shows = _first(await self.people.say("bob", "/approve", on=first))
+        with self.teller.line("the web app's slot is deployed, probed, and swapped into production") as seen:
+            await self.people.runs(first, "production")
+            seen.shows = await self._card(first, "production")
+
+    async def second(self) -> None:
+        """The next release goes all the way, approved with the button of its check run."""
+        with self.teller.line("bob merges another change; dev and test follow") as seen:
+            release = await self.people.ship("second", "Show prices with tax", author="bob")
+            await self._as_far_as_test(release, "bob")
+            seen.shows = f"#{release.pull}, commit {release.commit[:12]}"
+        with self.teller.line("bob asks for production, olga presses Approve"):
+            await self.people.say("bob", "/promote production", on=release)
+            await self.people.press("olga", "Approve", on=release, environment="production")
+        with self.teller.line("production runs it; the older deployment is inactive now") as seen:
+            await self.people.runs(release, "production")
+            seen.shows = await self._card(release, "production")
+
+    async def bad(self) -> None:
+        """A bad release is undone by itself."""
+        with self.teller.line("ann merges a change that works everywhere but in production") as seen:
+            bad = await self.people.ship("bad", "Faster checkout", author="ann")
+            await self._as_far_as_test(bad, "ann")
+            await self.ground.sim.call("arm.mark", digest=bad.digest, mark="production_only")
+            seen.shows = f"#{bad.pull}, commit {bad.commit[:12]}"
+        with self.teller.line("bob approves it for production, where it answers 503; the slots are swapped back") as seen:
+            await self.people.say("ann", "/promote production", on=bad)
+            await self.people.say("bob", "/approve", on=bad)
+            await self.people.runs(bad, "production", ends="failure")
+            seen.shows = await self._card(bad, "production", says="runs again")
+        with self.teller.line("ann asks for it again, and is refused: it is held until a person clears it") as seen:
+            self.answers["release_held"] = answer = await self.people.say("ann", "/promote production", on=bad)
+            seen.shows = _first(answer)
+
+    async def gate(self) -> None:
+        """GitHub's own environment gate waits for the same decision."""
+        with self.teller.line("ann merges a change; a workflow waits at the gate of production") as seen:
+            gated = await self.people.ship("gated", "Calmer colours", author="ann")
+            await self._as_far_as_test(gated, "ann")
+            run = await self.ground.sim.run_workflow(
+                REPOSITORY, path=DEPLOY_WORKFLOW, head_sha=gated.commit, conclusion=None
+            )
+            await self.ground.sim.request_gate(REPOSITORY, run["id"], "production")
+            self.gate_run = run["id"]
+            seen.shows = f"run {run['id']}"
+        with self.teller.line("Miso tells the gate who can act, and leaves it closed") as seen:
+            waiting = await self.people.until("a comment at the gate", lambda view: _gate_comments(view, self.gate_run))
+            seen.shows = waiting[0]
+        with self.teller.line("ann asks, bob approves; the gate opens and production runs it") as seen:
+            await self.people.say("ann", "/promote production", on=gated)
+            await self.people.say("bob", "/approve", on=gated)
+            await self.people.runs(gated, "production")
+            await self.people.until("the gate to open", lambda view: _gate_state(view, self.gate_run) == "approved")
+            seen.shows = "gate approved"
+
+    async def foreign(self) -> None:
+        """A stranger's repository copies the variables."""
+        sim = self.ground.sim
+        with self.teller.line(f"{FOREIGN} copies every variable of {REPOSITORY} and builds") as seen:
+            self.foreign_commit, self.foreign_digest = await scenarios.copy_shop(
+                sim, FOREIGN, registry=self.ground.world["registry"]
+            )
+            check = await self.people.until(
+                "a refused build",
+                lambda view: view.check("miso / build", self.foreign_commit),
+                repository=FOREIGN,
+            )
+            assert check is not None  # `until` gives only what is true
+            seen.shows = str(check["summary"])
+
+    async def killed(self) -> None:
+        """kill -9 in the middle of a deployment."""
+        sim, controller = self.ground.sim, self.ground.controller
+        with self.teller.line("bob merges a change; Azure has taken it, and does not come to an end") as seen:
+            await sim.add_fault("arm PUT .*containerGroups/shop-dev$", "stuck")
+            release = await self.people.ship("recovered", "Remember the basket", author="bob")
+            await self._polled(release)
+            seen.shows = f"#{release.pull}, commit {release.commit[:12]}"
+        with self.teller.line("kill -9 of the controller"):
+            await controller.kill()
+        with self.teller.line("it is started again, and reads what Azure did instead of doing it again"):
+            await controller.start()
+            await sim.call("arm.unstick")
+        with self.teller.line("dev runs the change after exactly one PUT") as seen:
+            await self.people.runs(release, "dev")
+            seen.shows = await self._card(release, "dev")
+
+    async def _as_far_as_test(self, release: Release, who: str) -> None:
+        await self.people.runs(release, "dev")
+        await self.people.say(who, "/promote test", on=release)
+        await self.people.runs(release, "test")
+
+    async def _polled(self, release: Release) -> None:
+        """Until the controller follows the operation that its PUT began: from then on it knows how to take it up."""
+        await self.people.until("a deployment under way", lambda v: "in_progress" in v.states("dev", release.commit))
+        await self.people.arm_polled(release.digest)
+
+    async def _card(self, release: Release, environment: str, *, says: str = "Live and healthy") -> str:
+        """The row of an environment in the pull request's comment, once it says so."""
+
+        def row(view: View) -> str:
+            lines = [line for line in view.card(release.pull).splitlines() if line.startswith(f"| {environment} |")]
+            return " · ".join(cell.strip() for cell in lines[0].split("|")[2:4]) if lines and says in lines[0] else ""
+
+        found = await self.people.until(f"a row for {environment} that says {says!r} in the comment", row)
+        return found.replace("<br>", " ")
+
+
+def _first(answer: str) -> str:
+    """The first line of an answer that is not its marker."""
+    return next((line for line in answer.splitlines() if line and not line.startswith("<!--")), "")
+
+
+def _gate_comments(view: View, run_id: int) -> list[str]:
+    gate = view.gate(run_id)
+    return list(gate["comments"]) if gate else []
+
+
+def _gate_state(view: View, run_id: int) -> str:
+    gate = view.gate(run_id)
+    return str(gate["state"]) if gate else ""
+
+
+Chapter = tuple[str, Callable[[Story], Awaitable[None]]]
+CHAPTERS: tuple[Chapter, ...] = (
+    ("The stage", Story.opened),
+    ("1 · A merge reaches dev", Story.dev),
+    ("2 · A comment carries it to test", Story.test),
+    ("3 · Production needs a second person", Story.production),
+    ("4 · The next release, approved with a button", Story.second),
+    ("5 · A bad release is undone by itself", Story.bad),
+    ("6 · GitHub's environment gate", Story.gate),
+    ("7 · A stranger copies the variables", Story.foreign),
+    ("8 · kill -9 in the middle of a deployment", Story.killed),
+)
