@@ -67,7 +67,7 @@ def write(db: Connection, units: Sequence[Prepared], *, inbox_done: str, now_us:
         if append.environment is not None and not projections.set_environment(db, append.environment):
             raise Undo(Conflict.ENVIRONMENT)
         if append.promotion is not None:
-            projections.project(db, append.promotion, now_us=now_us)
+            projections.project(db, append.promotion)
         for step in append.forget:
             leases.forget(db, append.stream, step)
         _free(db, append, epoch)

@@ -129,8 +129,7 @@ def projections(db: Database) -> None:
           verified INTEGER NOT NULL,
           pull_request INTEGER NOT NULL,
           requested_us INTEGER NOT NULL,
-          wake_at_us INTEGER NOT NULL,
-          changed_us INTEGER NOT NULL
+          wake_at_us INTEGER NOT NULL
         );
         CREATE INDEX promotion_open ON promotion (wake_at_us) WHERE is_open = 1;
         CREATE INDEX promotion_by_time ON promotion (requested_us);

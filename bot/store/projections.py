@@ -14,9 +14,9 @@ from bot.store import statements
 from bot.store.rows import promotion_columns, promotion_from, state_columns, state_from
 
 
-def project(db: Connection, promotion: PromotionRow, *, now_us: int) -> None:
-    """`requested_us` is taken from the stream's first row: the store gives times, its caller can only guess them."""
-    db.execute(statements.PROJECT, {**promotion_columns(promotion), "now_us": now_us})
+def project(db: Connection, promotion: PromotionRow) -> None:
+    """`requested_us` is taken from the stream's first row, where a later fold will find it too."""
+    db.execute(statements.PROJECT, promotion_columns(promotion))
 
 
 def set_environment(db: Connection, state: EnvironmentState) -> bool:

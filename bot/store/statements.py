@@ -140,21 +140,19 @@ FROM promotion AS p ORDER BY p.stream"""
 
 # --- projections -----------------------------------------------------------------------------------------------------
 
-# The time of the request is the time of the stream's first row, which only the store knows. `changed_us` stays at the
-# first change that is not reported yet, so that a busy stream does not push itself to the end of the queue.
+# The time of the request is that of the stream's first row, whoever sums it up and whenever.
 PROJECT = """
 INSERT INTO promotion (stream, status, is_open, head_seq, application_id, environment_id, repository_id, commit_sha,
-  digest, verified, pull_request, requested_us, wake_at_us, changed_us)
+  digest, verified, pull_request, requested_us, wake_at_us)
 VALUES (:stream, :status, :is_open, :head_seq, :application_id, :environment_id, :repository_id, :commit_sha, :digest,
   :verified, :pull_request, COALESCE((SELECT at_us FROM journal WHERE stream = :stream AND seq = 1), :requested_us),
-  :wake_at_us, :now_us)
+  :wake_at_us)
 ON CONFLICT (stream) DO UPDATE SET
   status = excluded.status, is_open = excluded.is_open, head_seq = excluded.head_seq,
   application_id = excluded.application_id, environment_id = excluded.environment_id,
   repository_id = excluded.repository_id, commit_sha = excluded.commit_sha, digest = excluded.digest,
   verified = excluded.verified, pull_request = excluded.pull_request, requested_us = excluded.requested_us,
-  wake_at_us = excluded.wake_at_us,
-  changed_us = excluded.changed_us"""
+  wake_at_us = excluded.wake_at_us"""
 
 ONE_PROMOTION = f"SELECT {PROMOTION} FROM promotion WHERE stream = :stream"
 
@@ -248,6 +246,7 @@ VALUES (:stream, :surface, :remote_id, :shown_seq, :body_hash)
 ON CONFLICT (stream, surface) DO UPDATE SET
   remote_id = excluded.remote_id, shown_seq = excluded.shown_seq, body_hash = excluded.body_hash"""
 
+# `changed_us` stays at the first change that is not reported yet: a busy stream does not push itself to the end.
 TO_REPORT = """
 INSERT INTO report (stream, head_seq, reported_seq, due_us, changed_us) VALUES (:stream, :seq, 0, 0, :now_us)
 ON CONFLICT (stream) DO UPDATE SET head_seq = excluded.head_seq,

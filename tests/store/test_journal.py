@@ -9,7 +9,7 @@ import pytest
 
 from bot.context import Store
 from bot.domain.model import Append, Conflict, EnvironmentState, Hold, NewRow, Operation, Written
-from tests.store.builders import ALICE, APP, ENV, Clock, append, claim, fence, promotion, row
+from tests.store.builders import ALICE, APP, ENV, SECOND, Clock, append, claim, fence, promotion, row
 from tests.store.conftest import OpenStore
 
 
@@ -226,3 +226,21 @@ async def test_the_ledger_is_read_page_by_page_and_by_what_it_tells(store: Store
     assert [kept.seq for kept in await store.ledger(kinds=["a", "b"], limit=2)] == [1, 2]
     assert [kept.seq for kept in await store.ledger(environment_id="elsewhere")] == [2, 4, 6]
     assert await store.ledger(kinds=["a"], environment_id="elsewhere") == []
+
+
+async def test_rows_may_bring_their_time_and_leases_never_do(store: Store, clock: Clock) -> None:
+    await written(store, replace(append("p1", 1, claim=claim(seconds=10)), at_us=5))
+    assert [kept.at_us for kept in await store.stream("p1")] == [5]
+    assert (await store.leases())["app/env"][3] == clock.now_us + 10 * SECOND
+    assert await store.verify() == []
+
+
+async def test_rule_15_what_an_account_did_lately_is_counted(store: Store, clock: Clock) -> None:
+    began = clock.now_us
+    for at in range(1, 4):
+        await written(store, append("p1", at, row("a"), row("b")) if at == 1 else append("p1", at + 1, row("a")))
+        clock.pass_(1)
+    assert await store.count("a", ALICE.id, began) == 3
+    assert await store.count("a", ALICE.id, began + SECOND) == 2
+    assert await store.count("b", ALICE.id, 0) == 1
+    assert await store.count("a", ALICE.id + 1, 0) == 0

@@ -72,6 +72,7 @@ def test_a_statement_uses_only_what_both_engines_know(database: sqlite3.Connecti
         *PROMOTION_LISTS,
         statements.open_promotions(environment=False),
         statements.UNREPORTED,
+        statements.COUNT,
         statements.TAKE_DELIVERIES,
         statements.RECEIVE,
         statements.deliveries(state=True, before=True),
