@@ -95,6 +95,7 @@ async def building(settings: Settings, *, clock: Clock | None = None) -> AsyncIt
             assertion=issuer.assertion,
             poll_seconds=settings.azure_poll_seconds,
             write_seconds=settings.write_deadline,
+            observe_seconds=settings.observe_deadline,
         )
         stack.push_async_callback(azure.close)
         github = GitHubWindow(

@@ -7,7 +7,7 @@ transaction; a test rebuilds the projection from rows and finds it equal. Only r
 |------------------|-------------------------------------------------------------------------------------------|
 | deploy.done      | the promotion's release runs                                                              |
 | probe.passed     | it is also the last that was seen healthy, and a hold of its own stream is over           |
-| deploy.failed    | it is held; what runs stays as it is known, for a failed write may have changed nothing   |
+| deploy.failed    | it is held if anything was written; what runs stays as it is known                        |
 | probe.failed     | it is held; it still runs until the rollback is done                                      |
 | rollback.done    | the last one that was seen healthy runs again                                             |
 | hold.cleared     | that stream's hold is lifted                                                              |
@@ -40,7 +40,7 @@ def _after(state: EnvironmentState, row: Row, promotion: Promotion) -> Environme
             return replace(state, running=row.stream)
         case Kind.PROBE_PASSED:
             return replace(state, running=row.stream, last_verified=row.stream, held=_without(state, row.stream))
-        case Kind.DEPLOY_FAILED | Kind.PROBE_FAILED:
+        case Kind.DEPLOY_FAILED | Kind.PROBE_FAILED if promotion.held:
             release = promotion.request.release
             hold = Hold(commit=release.commit, digest=release.digest, stream=row.stream, since_us=row.at_us)
             return state if _holds(state, row.stream) else replace(state, held=(*state.held, hold))

@@ -45,6 +45,8 @@ from bot.domain.model import (
 )
 
 VERSION = 1
+NEVER_US = 2**62
+"""When the advance loop looks at a promotion that waits for a person: an approval wakes it, not the clock."""
 
 
 class Kind(StrEnum):
@@ -159,6 +161,11 @@ class Promotion:
     def approved(self) -> bool:
         return len(self.approvals) >= self.request.approvals_needed
 
+    @property
+    def touched(self) -> bool:
+        """Whether anything in Azure may have been changed. Asking a slot for its health changes nothing."""
+        return any(step.step != "slot.probed" for step in self.steps)
+
     def step(self, name: str) -> StepState | None:
         return next((s for s in reversed(self.steps) if s.step == name), None)
 
@@ -181,7 +188,7 @@ def next_action(promotion: Promotion, lease_over: bool) -> Action | None:
         case Status.DEPLOYED:
             return Action.PROBE if lease_over else None
         case Status.UNHEALTHY | Status.FAILED:
-            return Action.ROLL_BACK if promotion.request.previous is not None else None
+            return Action.ROLL_BACK if rolls_back(promotion) else None
         case Status.ROLLING_BACK:
             return Action.ROLL_BACK if lease_over else None
         case _:
@@ -192,7 +199,14 @@ def is_open(promotion: Promotion) -> bool:
     """Whether the advance loop or a person may still move it on."""
     if promotion.status in ENDED:
         return False
-    return promotion.status not in (Status.FAILED, Status.UNHEALTHY) or promotion.request.previous is not None
+    return promotion.status not in (Status.FAILED, Status.UNHEALTHY) or rolls_back(promotion)
+
+
+def rolls_back(promotion: Promotion) -> bool:
+    """Whether a failure is to be undone: there is something to go back to, and something was changed at all."""
+    if promotion.request.previous is None:
+        return False
+    return promotion.status is Status.UNHEALTHY or promotion.touched
 
 
 def fold(rows: Sequence[Row]) -> Promotion:
@@ -308,7 +322,8 @@ def _deploy_done(state: Promotion, row: Row) -> Promotion:
 
 
 def _deploy_failed(state: Promotion, row: Row) -> Promotion:
-    return _why(replace(state, status=Status.FAILED, held=True, paused_until_us=0), row)
+    # A refusal before the first write is the environment's fault, not the release's: nothing to undo, nothing to hold.
+    return _why(replace(state, status=Status.FAILED, held=state.touched, paused_until_us=0), row)
 
 
 def _paused(state: Promotion, row: Row) -> Promotion:
@@ -400,7 +415,7 @@ def project(state: Promotion) -> PromotionRow:
         verified=state.status is Status.LIVE,
         pull_request=state.request.pull_request,
         requested_us=state.requested_us,
-        wake_at_us=state.paused_until_us,
+        wake_at_us=NEVER_US if state.status is Status.REQUESTED else state.paused_until_us,
     )
 
 

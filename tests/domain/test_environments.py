@@ -59,8 +59,10 @@ def test_what_fails_is_held_and_the_last_good_one_runs_again() -> None:
 
 
 def test_a_write_that_failed_leaves_what_is_known_to_run() -> None:
-    failed = after(story(*GOOD), story("deploy.started", "deploy.failed", stream="two"))
-    assert (failed.running, failed.held) == ("one", (hold("two", 3),))
+    failed = after(story(*GOOD), story("deploy.started", "step.begun", "deploy.failed", stream="two"))
+    assert (failed.running, failed.held) == ("one", (hold("two", 4),))
+    untouched = after(story(*GOOD), story("deploy.started", "deploy.failed", stream="two"))
+    assert untouched.held == ()
 
 
 def test_a_first_release_that_fails_leaves_nothing_verified() -> None:

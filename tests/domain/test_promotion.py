@@ -125,8 +125,8 @@ ACTIONS: dict[Status, tuple[Action | None, Action | None, Action | None]] = {
 
 @pytest.mark.parametrize("status", list(Status))
 def test_what_comes_next(status: Status) -> None:
-    state = replace(fold(told()), status=status)
-    alone = replace(fold(told(previous=False)), status=status)
+    state = replace(fold(told("deploy.started", "step.begun")), status=status, approvals=())
+    alone = replace(fold(told("deploy.started", "step.begun", previous=False)), status=status, approvals=())
     over, held, nothing = ACTIONS[status]
     assert next_action(state, lease_over=True) is over
     assert next_action(state, lease_over=False) is held
@@ -169,8 +169,15 @@ def test_a_second_attempt_remembers_the_steps_of_the_first() -> None:
 
 def test_what_failed_is_held_until_a_person_clears_it() -> None:
     for kind in ("deploy.failed", "probe.failed"):
-        assert fold(told("deploy.started", kind)).held
-        assert not fold(told("deploy.started", kind, "hold.cleared")).held
+        assert fold(told("deploy.started", "step.begun", kind)).held
+        assert not fold(told("deploy.started", "step.begun", kind, "hold.cleared")).held
+
+
+def test_a_refusal_before_the_first_write_undoes_nothing_and_holds_nothing() -> None:
+    state = fold(told("deploy.started", "deploy.failed"))
+    assert (state.status, state.held) == (Status.FAILED, False)
+    assert next_action(state, lease_over=True) is None
+    assert not is_open(state)
 
 
 def test_a_pause_says_when_to_come_back() -> None:

@@ -70,7 +70,7 @@ OUTSIDE: Mapping[Code, Entry] = {
     Code.NOT_OURS: Entry(
         "The resource belongs to somebody else",
         "There already is a resource of that name, and it does not carry this environment's tags.",
-        "Miso never takes over a resource. Choose another name, or have its owner remove it.",
+        "Its owner hands it over by setting the tag `miso-env` to this environment's GUID. Or register another name.",
         Fixer.OPERATOR,
     ),
     Code.DIGEST_MISMATCH: Entry(

@@ -1,2 +1,0 @@
-def doctor() -> None:
-    """soon"""
