@@ -82,9 +82,7 @@ def _variables(application: Application, environments: Sequence[Environment]) ->
             )
         console.print(f"gh variable set MISO_ENVIRONMENT_ID {where} --body {environment.id}", markup=False)
     if len(subscriptions) == 1:
-        console.print(
-            f'gh variable set MISO_SUBSCRIPTION_ID --repo "$REPO" --body {subscriptions.pop()}', markup=False
-        )
+        console.print(f'gh variable set MISO_SUBSCRIPTION_ID --repo "$REPO" --body {subscriptions.pop()}', markup=False)
 
 
 def _credentials(environments: Sequence[Environment], *, issuer: str) -> None:

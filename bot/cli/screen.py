@@ -1,7 +1,7 @@
 """How the command line looks: two consoles, tables, JSON, faults. Used by every command.
 
 Colours only on a terminal, never with NO_COLOR (https://no-color.org; rich keeps both). Without a terminal lines are
-not cut to a width that nobody has. Text from outside is stripped of everything invisible before it is printed (rule 14).
+not cut to a width that nobody has. Text from outside loses everything invisible before it is printed (rule 14).
 """
 
 from __future__ import annotations

@@ -78,9 +78,7 @@ async def look(sim: SimClient, foreign: str) -> Seen:
         images={name: str(await sim.call("arm.image_of", resource=r) or "") for name, r in RESOURCES.items()},
         effects=await sim.call("arm.effects_of"),
         arm=await sim.exchanges(server="arm"),
-        github_writes=sum(
-            each["method"] in WRITES and not each["path"].endswith("/access_tokens") for each in github
-        ),
+        github_writes=sum(each["method"] in WRITES and not each["path"].endswith("/access_tokens") for each in github),
         deliveries=await sim.deliveries(),
     )
 
@@ -187,9 +185,7 @@ def _azure(ends: Ends, seen: Seen) -> Iterator[Claim]:
             if each["verb"] == "swap"
         ],
     )
-    puts = [
-        each for each in seen.arm if each["method"] == "PUT" and each["path"].lower() == RESOURCES["dev"].lower()
-    ]
+    puts = [each for each in seen.arm if each["method"] == "PUT" and each["path"].lower() == RESOURCES["dev"].lower()]
     for release in ends.releases.values():
         yield Claim(
             text=f"Azure was asked once, and not again, to run #{release.pull} in dev"

@@ -7,6 +7,7 @@ could have; it is told nothing of the demo. Everything is on loopback and in one
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import os
 import secrets
@@ -27,6 +28,7 @@ from bot.settings.fields import PREFIX, default_config_dir
 from bot.sim.client import SimClient
 
 START_SECONDS = 30.0
+_PR_SET_PDEATHSIG = 1
 
 
 class GroundFault(Exception):
@@ -67,6 +69,7 @@ class Controller:
                 env=self._environment(),
                 # Ctrl-C is for the demo, which ends its processes in order.
                 process_group=0,
+                preexec_fn=_not_alone,
             )
         await self._ready()
 
@@ -133,13 +136,9 @@ async def laid(directory: Path) -> AsyncIterator[Ground]:
         process, addresses = await _start_world(directory, secret)
         stack.push_async_callback(_end_world, process)
         sim = await stack.enter_async_context(SimClient(addresses["control"]))
-        controller = Controller(
-            settings=_settings(directory, addresses, secret), log=directory / "controller.log"
-        )
+        controller = Controller(settings=_settings(directory, addresses, secret), log=directory / "controller.log")
         stack.push_async_callback(controller.stop)
-        yield Ground(
-            directory=directory, world=addresses, world_process=process, sim=sim, controller=controller
-        )
+        yield Ground(directory=directory, world=addresses, world_process=process, sim=sim, controller=controller)
 
 
 async def _start_world(directory: Path, secret: str) -> tuple[Process, dict[str, Any]]:
@@ -209,6 +208,15 @@ def _settings(directory: Path, world: Mapping[str, Any], secret: str) -> dict[st
         "MISO_SETTLE_SECONDS": "1",
         "MISO_RETRY_SECONDS": "0.3",
     }
+
+
+def _not_alone() -> None:
+    """In the child: end when the demo ends, however that is. Linux only; elsewhere a killed demo leaves it running.
+
+    https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _free_port() -> int:

@@ -1,7 +1,7 @@
 """The people of the story, and how they are watched: somebody does something, then GitHub is looked at until it shows.
 
-Used by the story and by the little commands of `miso demo`. Everything goes over the wire to the pretend world; what the
-controller thinks of itself is never asked.
+Used by the story and by the little commands of `miso demo`. Everything goes over the wire to the pretend world; what
+the controller thinks of itself is never asked.
 """
 
 from __future__ import annotations
@@ -173,6 +173,9 @@ def _summary(view: View) -> str:
         f"{d['environment']} {d['sha'][:8]} {'→'.join(s['state'] for s in d['statuses'])}"
         for d in view.state["deployments"][-4:]
     ]
-    checks = [f"{c['name']} {c['head_sha'][:8]} {c['conclusion'] or c['status']}: {c['title']}" for c in view.state["checks"][-4:]]
+    checks = [
+        f"{c['name']} {c['head_sha'][:8]} {c['conclusion'] or c['status']}: {c['title']}"
+        for c in view.state["checks"][-4:]
+    ]
     comments = [c["body"][-160:] for pull in view.state["pulls"][-1:] for c in pull["comments"][-2:]]
     return "; ".join([*deployed, *checks, *comments]) or "nothing"

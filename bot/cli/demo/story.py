@@ -111,7 +111,7 @@ class Story:
             await self._as_far_as_test(bad, "ann")
             await self.ground.sim.call("arm.mark", digest=bad.digest, mark="production_only")
             seen.shows = f"#{bad.pull}, commit {bad.commit[:12]}"
-        with self.teller.line("bob approves it for production, where it answers 503; the slots are swapped back") as seen:
+        with self.teller.line("bob approves it; in production it answers 503, and the slots are swapped back") as seen:
             await self.people.say("ann", "/promote production", on=bad)
             await self.people.say("bob", "/approve", on=bad)
             await self.people.runs(bad, "production", ends="failure")
