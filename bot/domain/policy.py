@@ -108,9 +108,7 @@ def decide_effect(
     return judge(results, approvals_needed=0, excluded=excluded)
 
 
-def judge(
-    results: tuple[RuleResult, ...], *, approvals_needed: int, excluded: tuple[int, ...] = ()
-) -> Decision:
+def judge(results: tuple[RuleResult, ...], *, approvals_needed: int, excluded: tuple[int, ...] = ()) -> Decision:
     """The verdict that follows from rule results. No results at all, or one that is not a pass, refuses."""
     if not results or not all(r.passed for r in results):
         verdict = Verdict.REFUSE

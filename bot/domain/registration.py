@@ -147,9 +147,9 @@ def register(
     )
 
 
-def conflicts(wanted: Registered, applications: Collection[Application], environments: Collection[Environment]) -> (
-    tuple[RegistrationFault, ...]
-):
+def conflicts(
+    wanted: Registered, applications: Collection[Application], environments: Collection[Environment]
+) -> tuple[RegistrationFault, ...]:
     """Where a registration contradicts rows of others: a GUID, or an Azure resource, has one owner.
 
     An operator reads this, who owns every row; it is never shown to a repository.

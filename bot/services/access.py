@@ -61,10 +61,15 @@ async def bind(miso: Miso, origin: Origin, where: Stage | str) -> Place:
     return Place(repository=repository, identity=identity, binding=binding)
 
 
-async def permission(repository: Repository, login: str, user_id: int) -> Permission | None:
-    """The role of an account now. None when GitHub does not know it, or when the login meanwhile is somebody else's."""
+async def permission(repository: Repository, login: str, user_id: int) -> Permission:
+    """The role of an account now. None at all for a login that GitHub does not know or that is somebody else's by now.
+
+    That is an answer, not a missing one: asking again would not help (rule 5). What could not be asked raises.
+    """
     found = await repository.permission(login)
-    return found if found is not None and found.user_id == user_id else None
+    if found is not None and found.user_id == user_id:
+        return found
+    return Permission(user_id=user_id, role_name="none", permission="none")
 
 
 async def _nothing() -> None:

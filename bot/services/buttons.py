@@ -37,7 +37,8 @@ class Click:
 
 async def pressed(miso: Miso, origin: Origin, click: Click) -> None:
     """Do what the button says, as the person who pressed it; answer where the promotion was asked for."""
-    promotion = await journal.load(miso, click.stream) if click.stream else None
+    # A check run that tells of something else than a promotion has no buttons.
+    promotion = await journal.load(miso, click.stream) if click.stream.startswith("promotion-") else None
     if promotion is None or promotion.request.release.repository_id != origin.repository_id:
         return
     environment = await miso.store.environment(promotion.environment_id)
@@ -64,23 +65,24 @@ async def pressed(miso: Miso, origin: Origin, click: Click) -> None:
         "markdown": markdown,
         "code": code,
     }
-    # A click that worked shows on the card itself; only one that did not needs words of its own.
-    show = bool(code) and promotion.request.pull_request > 0
+    # A click that worked shows on the card itself; only one that did not needs words of its own. Whoever may not
+    # write is not answered at all (rule 15).
+    show = bool(code) and code != Code.PERMISSION_DENIED and promotion.request.pull_request > 0
     await notes.write(miso, stream, rows, Note.COMMAND_ANSWERED, actor, body, inbox_done=origin.delivery, show=show)
 
 
 async def _do(
     miso: Miso, origin: Origin, click: Click, promotion: Promotion, environment: Environment, actor: Actor
 ) -> tuple[str, str]:
+    role = await access.permission(access.facts_of(miso, origin), click.login, click.user_id)
+    if not role.can_write:
+        raise refusal(Code.PERMISSION_DENIED)
     button = parse_button(click.identifier)
     cause = f"click:{click.check_id}:{click.identifier}"
     if button is None or not is_current(click.identifier, promotion):
         if any(approval.cause == cause for approval in promotion.approvals):
             return "", ""
         raise refusal(Code.CARD_OUT_OF_DATE)
-    role = await access.permission(access.facts_of(miso, origin), click.login, click.user_id)
-    if role is None or not role.can_write:
-        raise refusal(Code.PERMISSION_DENIED)
     if button is Button.APPROVE:
         outcome = await promotions.approve(miso, promotion.stream, actor, origin, cause)
     elif button is Button.REJECT:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any
 
 from bot.context import Miso
@@ -18,7 +19,7 @@ from bot.domain.catalog import Bound
 from bot.domain.codes import Code
 from bot.domain.commands import Command, CommandFault, NoCommand, Verb
 from bot.domain.messages import refusal
-from bot.domain.model import Actor, ActorKind, Permission, PullRequest, Row, Stage, Status
+from bot.domain.model import Actor, ActorKind, PullRequest, Row, Stage, Status
 from bot.errors import Refused
 from bot.services import access, journal, notes, overview, promotions
 from bot.services.access import Origin, Place
@@ -26,6 +27,8 @@ from bot.services.notes import Note
 from bot.services.promotions import Ask, text_hash
 
 HOUR_US = 3_600_000_000
+FOR_APPS = frozenset({Verb.PROMOTE, Verb.STATUS, Verb.WHY, Verb.HELP})
+"""What an App on the operator's list may say: ask, and nothing that counts as a person's word (rule 6)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +79,10 @@ async def written(miso: Miso, origin: Origin, comment: Written) -> None:
     }
     if not rows:
         no = await _unheard(miso, origin, comment, actor)
+        if no is Unheard.IN_SILENCE:
+            return
         kind = Note.COMMAND_REFUSED if no else Note.COMMAND_SEEN
-        show = no != Code.COMMAND_LIMIT
+        show = no in ("", Code.PERMISSION_DENIED)
         body = {**body, "code": no} if no else body
         done = origin.delivery if no else ""
         if not await notes.write(miso, stream, rows, kind, actor, body, inbox_done=done, show=show) or no:
@@ -88,17 +93,22 @@ async def written(miso: Miso, origin: Origin, comment: Written) -> None:
     await notes.write(miso, stream, rows, Note.COMMAND_ANSWERED, actor, told, inbox_done=origin.delivery)
 
 
-async def _unheard(miso: Miso, origin: Origin, comment: Written, actor: Actor) -> str:
-    """Why this account is not listened to, as a code; "" when it is."""
+class Unheard(Enum):
+    """Beside the codes: not even a row is written."""
+
+    IN_SILENCE = "in silence"
+
+
+async def _unheard(miso: Miso, origin: Origin, comment: Written, actor: Actor) -> str | Unheard:
+    """Why this account is not listened to, as a code; "" when it is. One row says that the limit was reached."""
+    since, limit = miso.clock.now_us() - HOUR_US, miso.rules.commands_per_hour
+    said = [await miso.store.count(kind, actor.id, since) for kind in (Note.COMMAND_SEEN, Note.COMMAND_REFUSED)]
+    if sum(said) >= limit:
+        return Code.COMMAND_LIMIT if sum(said) == limit else Unheard.IN_SILENCE
     if actor.kind is ActorKind.APP:
         return "" if actor.id in miso.rules.bots_that_may_request else Code.BOT_REFUSED
-    since = miso.clock.now_us() - HOUR_US
-    if await miso.store.count(Note.COMMAND_SEEN, actor.id, since) >= miso.rules.commands_per_hour:
-        return Code.COMMAND_LIMIT
-    if await miso.store.count(Note.COMMAND_REFUSED, actor.id, since) >= miso.rules.commands_per_hour:
-        return Code.COMMAND_LIMIT
     role = await access.permission(access.facts_of(miso, origin), comment.login, comment.user_id)
-    return "" if role is not None and role.can_write else Code.PERMISSION_DENIED
+    return "" if role.can_write else Code.PERMISSION_DENIED
 
 
 async def _answer(miso: Miso, origin: Origin, comment: Written, actor: Actor, parsed: Command | CommandFault) -> Answer:
@@ -108,8 +118,10 @@ async def _answer(miso: Miso, origin: Origin, comment: Written, actor: Actor, pa
         if isinstance(parsed, CommandFault):
             raise messages.fault(parsed)
         now = await access.facts_of(miso, origin).comment(comment.comment_id)
-        if now is None or text_hash(now.body) != text_hash(comment.text):
+        if now is None or now.user_id != comment.user_id or text_hash(now.body) != text_hash(comment.text):
             raise refusal(Code.EDITED_COMMENT)
+        if actor.kind is not ActorKind.PERSON and parsed.verb not in FOR_APPS:
+            raise refusal(Code.BOT_REFUSED)
         return await _DO[parsed.verb](_Job(miso=miso, origin=origin, comment=comment, actor=actor, command=parsed))
     except Refused as no:
         return Answer(markdown=messages.reply_refused(no), code=no.code)
@@ -197,7 +209,7 @@ def _requested(outcome: promotions.Outcome, bound: Bound) -> Answer:
 
 
 async def _approve(job: _Job) -> Answer:
-    stream = await _waiting_here(job, Code.NOTHING_TO_APPROVE)
+    stream = await _waiting_here(job, Code.NOTHING_TO_APPROVE, Status.REQUESTED)
     outcome = await promotions.approve(job.miso, stream, job.actor, job.origin, job.cause)
     environment = await job.miso.store.environment(outcome.promotion.environment_id) if outcome.promotion else None
     assert environment is not None
@@ -209,7 +221,7 @@ async def _approve(job: _Job) -> Answer:
 
 
 async def _reject(job: _Job) -> Answer:
-    stream = await _waiting_here(job, Code.NOTHING_TO_REJECT)
+    stream = await _waiting_here(job, Code.NOTHING_TO_REJECT, Status.REQUESTED, Status.APPROVED)
     outcome = await promotions.reject(job.miso, stream, job.actor, job.origin, job.command.reason)
     assert outcome.promotion is not None
     environment = await job.miso.store.environment(outcome.promotion.environment_id)
@@ -217,31 +229,31 @@ async def _reject(job: _Job) -> Answer:
     return Answer(markdown=messages.reply_rejected(outcome.promotion, environment, job.actor))
 
 
-async def _waiting_here(job: _Job, otherwise: Code) -> str:
-    """The promotion that waits for a person on this pull request: the newest, when there are several."""
+async def _waiting_here(job: _Job, otherwise: Code, *statuses: Status) -> str:
+    """The promotion that waits for a person on this pull request: the newest, when there are several.
+
+    It must have been asked for before this comment was written, by GitHub's rising comment ids: a word that was meant
+    for another release must not fall on one that was put in its place (rule 1).
+    """
     rows = await job.miso.store.promotions(
         repository_id=job.origin.repository_id, pull_request=job.comment.pull_request, limit=50
     )
-    waiting = [row for row in rows if row.status in (Status.REQUESTED, Status.APPROVED)]
-    if not waiting:
+    stream = next((row.stream for row in rows if row.status in statuses), "")
+    waiting = await journal.load(job.miso, stream) if stream else None
+    if waiting is None or waiting.request.comment_id > job.comment.comment_id:
         raise refusal(otherwise)
-    return waiting[0].stream
+    return stream
 
 
 async def _clear(job: _Job) -> Answer:
-    role = await _role(job)
     applications, _ = await access.registered(job.miso, job.origin.repository_id)
     if not applications:
         raise refusal(Code.REPOSITORY_NOT_REGISTERED)
-    if role is None or not role.can_write:
-        raise refusal(Code.PERMISSION_DENIED)
     _, bound = await _bound(job, Stage.DEV)
-    lifted = await promotions.clear(job.miso, bound.application, job.command.sha, job.actor, job.command.reason)
+    lifted = await promotions.clear(
+        job.miso, bound.application, job.command.sha, job.actor, job.origin, job.command.reason
+    )
     return Answer(markdown=messages.reply_cleared(lifted, job.actor, job.command.reason))
-
-
-async def _role(job: _Job) -> Permission | None:
-    return await access.permission(access.facts_of(job.miso, job.origin), job.comment.login, job.comment.user_id)
 
 
 async def _status(job: _Job) -> Answer:

@@ -15,7 +15,7 @@ from typing import Any
 from bot.context import Miso
 from bot.domain import health, plan
 from bot.domain.codes import Code
-from bot.domain.messages import refusal
+from bot.domain.messages import explain, refusal
 from bot.domain.model import Claim, Environment, Health, NewRow, Observed, Plan, Status, Step
 from bot.domain.promotion import Action, Kind, Promotion, next_action
 from bot.errors import Refused, Transient
@@ -25,6 +25,8 @@ from bot.services.effects import Hold, LeaseLost, once, renewing, row, write
 MOST_STEPS = 8
 """A deployment has at most four writes; more than this means that Azure and the plan never agree."""
 
+MOST_DEATHS = 4
+"""A deployment that was begun so many times more often than tries are allowed takes its worker down with it."""
 
 STARTS = {
     Action.DEPLOY: Kind.DEPLOY_STARTED,
@@ -76,6 +78,9 @@ async def _run(miso: Miso, hold: Hold, action: Action) -> None:
     """From where the promotion stands to where it waits for nobody or for a person, under one lease."""
     promotion = await _loaded(miso, hold)
     try:
+        if _tries(promotion) > MOST_DEATHS * miso.rules.step_attempts:
+            # Trouble outside is counted in `_pause`; here is one that ends our own process each time.
+            raise refusal(Code.OUTCOME_UNKNOWN)
         if action is Action.DEPLOY:
             promotion = await _deploy(miso, hold, promotion)
             action = Action.PROBE
@@ -218,9 +223,7 @@ async def _failed(miso: Miso, hold: Hold, no: Refused) -> None:
 
 async def _pause(miso: Miso, hold: Hold, later: Transient) -> None:
     """The outside said "later": give the lease back and come again, a bounded number of times."""
-    promotion = await _loaded(miso, hold)
-    rolling_back = promotion.status is Status.ROLLING_BACK
-    tries = promotion.rollback_attempt if rolling_back else promotion.attempt
+    tries = _tries(await _loaded(miso, hold))
     if tries >= miso.rules.step_attempts:
         await _failed(miso, hold, refusal(Code(later.code)))
         return
@@ -234,9 +237,18 @@ async def _pause(miso: Miso, hold: Hold, later: Transient) -> None:
     )
 
 
+def _tries(promotion: Promotion) -> int:
+    """How often the present direction, there or back, was begun."""
+    return promotion.rollback_attempt if promotion.status is Status.ROLLING_BACK else promotion.attempt
+
+
 async def _observe(miso: Miso, hold: Hold) -> Observed:
-    async with asyncio.timeout(miso.rules.observe_deadline):
-        return await miso.azure.observe(hold.environment, request_id=hold.stream)
+    try:
+        async with asyncio.timeout(miso.rules.observe_deadline):
+            return await miso.azure.observe(hold.environment, request_id=hold.stream)
+    except TimeoutError:
+        late = explain(Code.AZURE_TIMEOUT, step="observe")
+        raise Transient(late.code, late.sentence) from None
 
 
 async def _loaded(miso: Miso, hold: Hold) -> Promotion:

@@ -25,7 +25,7 @@ from bot.domain.model import (
     NewRow,
     Operation,
 )
-from bot.domain.promotion import Kind, Promotion
+from bot.domain.promotion import Kind, Promotion, StepState
 from bot.errors import MisoError, Transient
 from bot.services import journal
 
@@ -82,26 +82,21 @@ async def once(miso: Miso, hold: Hold, step: str, *, read: Read, act: Act, befor
     known = promotion.step(step) if promotion else None
     if known and known.done_us:
         return
-    if known is None:
+    operation = await miso.store.operation(hold.stream, step)
+    after = await _found(miso, hold, known, operation, read) if known else None
+    if after is None:
+        # Written before every write, so that the newest one is what must have settled before the next.
         await write(miso, hold, row(hold, Kind.STEP_BEGUN, step=step, before=dict(before)))
         _stop(miso, f"{step}:before")
-        await _act(miso, hold, step, act)
+        await _act(miso, hold, step, operation, act)
         _stop(miso, f"{step}:after")
         after = await read()
-    else:
-        after = await read()
-        if after is None:
-            await _settled(miso, known.begun_us)
-            await _act(miso, hold, step, act)
-            after = await read()
     if after is None:
         raise Transient(Code.OUTCOME_UNKNOWN, "Azure took the change but does not show it yet.", outcome_unknown=True)
     await write(miso, hold, row(hold, Kind.STEP_DONE, step=step, after=dict(after)), forget=(step,))
 
 
-async def _act(miso: Miso, hold: Hold, step: str, act: Act) -> None:
-    operation = await miso.store.operation(hold.stream, step)
-
+async def _act(miso: Miso, hold: Hold, step: str, operation: Operation | None, act: Act) -> None:
     async def saved(continuation: str) -> None:
         kept = await miso.store.save_operation(
             Operation(
@@ -117,16 +112,32 @@ async def _act(miso: Miso, hold: Hold, step: str, act: Act) -> None:
         _stop(miso, f"{step}:taken")
 
     # A full lease before each write: the request's own deadline is shorter than it, so no write outlives its lease.
-    if not await miso.store.renew(hold.environment.resource, hold.epoch, int(miso.rules.lease_ttl * 1e6)):
-        raise LeaseLost
+    await _keep(miso, hold)
     await act(operation.continuation if operation else "", saved)
 
 
-async def _settled(miso: Miso, begun_us: int) -> None:
-    """Wait until a request that died on its way can no longer arrive, before it is made a second time."""
-    left = begun_us / 1e6 + miso.rules.settle_seconds - miso.clock.now_us() / 1e6
-    if left > 0:
-        raise Transient(Code.OUTCOME_UNKNOWN, "Whether the last request arrived is not known yet.", retry_after=left)
+async def _found(
+    miso: Miso, hold: Hold, begun: StepState, operation: Operation | None, read: Read
+) -> Mapping[str, Any] | None:
+    """What Azure shows of a step that was begun before; None when it did not happen and no longer can.
+
+    A request that was cut off may still be on its way: before it is made a second time, Azure is watched for as long
+    as it could arrive. An operation that Azure took since the step began has arrived, and is continued at once.
+    """
+    after = await read()
+    taken = operation is not None and operation.started_us >= begun.begun_us
+    until_us = begun.begun_us + int(miso.rules.settle_seconds * 1e6)
+    while after is None and not taken and (left_us := until_us - miso.clock.now_us()) > 0:
+        await miso.clock.sleep(min(left_us / 1e6, miso.rules.lease_ttl / 3))
+        await _keep(miso, hold)
+        after = await read()
+    return after
+
+
+async def _keep(miso: Miso, hold: Hold) -> None:
+    """A full lease from now on. Raises LeaseLost when it is no longer ours."""
+    if not await miso.store.renew(hold.environment.resource, hold.epoch, int(miso.rules.lease_ttl * 1e6)):
+        raise LeaseLost
 
 
 @asynccontextmanager

@@ -1,8 +1,9 @@
 """GitHub's environment gate (`deployment_protection_rule`): it mirrors our decision and never makes one.
 
-A gate is approved only when a promotion of exactly this commit into exactly this environment has every approval it
-needs; while that is still possible it says who can act; when it no longer is, or nobody decided in time, it is
-rejected. Whatever fails on the way leaves it waiting: no path from an error leads to "approved" (security rule 26).
+A gate is approved only when a promotion of exactly this commit into exactly this environment has been let through by
+the decision before its first effect; while that is still possible it says who can act; when it no longer is, or nobody
+decided in time, it is rejected. Whatever fails on the way leaves it waiting: no path from an error leads to "approved"
+(security rule 26).
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ from bot.domain.codes import Code
 from bot.domain.messages import refusal
 from bot.domain.model import Actor, Environment, Row, Status
 from bot.domain.promotion import Promotion
-from bot.errors import Refused
+from bot.errors import MisoError, Refused
 from bot.services import access, journal, notes, promotions
-from bot.services.access import Origin
+from bot.services.access import Origin, Place
 from bot.services.notes import Note
 
-_RUN = re.compile(r"/actions/runs/([1-9][0-9]{0,18})/deployment_protection_rule$")
+_RUN = re.compile(r"([1-9][0-9]{0,18})/deployment_protection_rule", re.ASCII)
 
-GOES = frozenset({Status.APPROVED, Status.DEPLOYING, Status.DEPLOYED, Status.LIVE})
-"""A promotion in one of these has every approval that its policy asks for."""
+UNDER_WAY = frozenset({Status.DEPLOYING, Status.DEPLOYED})
+"""The decision before the first effect let it through. One that is only approved may still be refused there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,14 +39,27 @@ class Answer:
 
 
 async def requested(
-    miso: Miso, origin: Origin, actor: Actor, *, environment: str, commit: str, callback_url: str
+    miso: Miso,
+    origin: Origin,
+    actor: Actor,
+    *,
+    environment: str,
+    commit: str,
+    deployment_id: int,
+    full_name: str,
+    callback_url: str,
 ) -> None:
-    """Record that a run waits at a gate. The URL is only compared and taken apart, never called (rule 27)."""
-    found = _RUN.search(callback_url)
-    if found is None or not callback_url.startswith(miso.rules.api_url + "/"):
-        return
+    """Record that a run waits at a gate. The URL is only compared and taken apart, never called (rule 27).
+
+    Each attempt of a run makes a deployment of its own, so a re-run is judged anew (rule 31). Raises Refused
+    (event_shape) for a URL that is not this repository's at our GitHub: the gate stays closed and a person looks.
+    """
+    start = f"{miso.rules.api_url}/repos/{full_name}/actions/runs/"
+    found = _RUN.fullmatch(callback_url.removeprefix(start)) if callback_url.startswith(start) else None
+    if found is None:
+        raise refusal(Code.EVENT_SHAPE)
     run_id = int(found.group(1))
-    stream = journal.stream_id("gate", origin.repository_id, run_id, environment, commit)
+    stream = journal.stream_id("gate", origin.repository_id, run_id, deployment_id, environment, commit)
     rows = await miso.store.stream(stream)
     if rows:
         return
@@ -60,27 +74,60 @@ async def requested(
 
 
 async def judge(miso: Miso, first: Row) -> Answer:
-    """What the gate is to be told now. Raises Transient when something could not be read: then nothing is told."""
+    """What the gate is to be told now. Raises when something could not be read: then nothing is told, until the
+    deadline, after which silence is a no as well."""
+    expired = miso.clock.now_us() - first.at_us > miso.rules.gate_hours * 3600e6
+    try:
+        answer = await _judge(miso, first)
+    except MisoError:
+        if expired:
+            return _no(refusal(Code.GATE_EXPIRED))
+        raise
+    return _no(refusal(Code.GATE_EXPIRED)) if expired and not answer.state else answer
+
+
+async def _judge(miso: Miso, first: Row) -> Answer:
     body = first.body
     origin = Origin(installation_id=body["installation"], repository_id=body["repository"])
     place = await access.bind(miso, origin, str(body["environment"]))
     if not isinstance(place.binding, Bound):
         return _no(refusal(place.binding))
-    environment = place.binding.environment
-    promotion = await _promotion(miso, environment, str(body["commit"]))
-    if promotion is not None and promotion.status in GOES and not promotion.held:
-        return Answer(state="approved", code=Code.GATE_APPROVED, sentence=refusal(Code.GATE_APPROVED).sentence)
+    environment, commit = place.binding.environment, str(body["commit"])
+    held = await _held(miso, place.binding, commit)
+    if held is not None:
+        return _no(held)
+    promotion = await _promotion(miso, environment, commit)
     if promotion is not None and promotion.status in (Status.REJECTED, Status.REFUSED, Status.ROLLED_BACK):
         return _no(refusal(Code.GATE_REJECTED))
-    if miso.clock.now_us() - first.at_us > miso.rules.gate_hours * 3600e6:
-        return _no(refusal(Code.GATE_EXPIRED))
-    release = await promotions.find_release(miso, place.binding.application, str(body["commit"]), environment.stage)
-    if release is not None:
-        state = await miso.store.environment_state(environment.id)
-        if any(hold.digest == release.digest for hold in state.held):
-            return _no(refusal(Code.RELEASE_HELD, commit=release.commit[:12], stage=environment.stage))
+    if promotion is not None and await _goes(miso, promotion) and await _runs_it(place, int(body["run"]), commit):
+        return Answer(state="approved", code=Code.GATE_APPROVED, sentence=refusal(Code.GATE_APPROVED).sentence)
     waiting = refusal(Code.GATE_NO_DECISION, stage=environment.stage)
     return Answer(state="", code=Code.GATE_NO_DECISION, sentence=waiting.sentence, hint=waiting.hint)
+
+
+async def _held(miso: Miso, bound: Bound, commit: str) -> Refused | None:
+    """Why this commit must wait for a person: it was taken back somewhere, as in `conditions.not_held`."""
+    release = await promotions.find_release(miso, bound.application, commit, bound.environment.stage)
+    digest = release.digest if release is not None else ""
+    for environment in await miso.store.environments(bound.application.id):
+        state = await miso.store.environment_state(environment.id)
+        if any(commit == hold.commit or digest == hold.digest for hold in state.held):
+            return refusal(Code.RELEASE_HELD, commit=commit[:12], stage=environment.stage)
+    return None
+
+
+async def _goes(miso: Miso, promotion: Promotion) -> bool:
+    """Whether it is being deployed, or is what runs there: having been live once opens no gate today."""
+    if promotion.status in UNDER_WAY:
+        return True
+    state = await miso.store.environment_state(promotion.environment_id)
+    return promotion.status is Status.LIVE and state.running == promotion.stream
+
+
+async def _runs_it(place: Place, run_id: int, commit: str) -> bool:
+    """Whether the run is of this repository and commit by GitHub's own word; the webhook was a hint (rule 21)."""
+    run = await place.repository.workflow_run(run_id)
+    return run is not None and run.repository_id == place.identity.id and run.head_sha == commit
 
 
 async def _promotion(miso: Miso, environment: Environment, commit: str) -> Promotion | None:

@@ -7,18 +7,21 @@ twice tells the same story once.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.context import Miso
 from bot.domain import plan as plans
 from bot.domain import policy
 from bot.domain.codes import Code
+from bot.domain.conditions import person_may
 from bot.domain.decision import Asked, Decision, RuleState
 from bot.domain.messages import refusal, refusal_of
 from bot.domain.model import (
     Actor,
+    ActorKind,
     Application,
     Environment,
     Hold,
@@ -29,9 +32,13 @@ from bot.domain.model import (
     Status,
 )
 from bot.domain.promotion import Kind, Promotion, Request, previous_as_body, request_as_body
+from bot.domain.rules import StagePolicy
 from bot.errors import Refused, Transient
 from bot.services import access, journal, knowledge
 from bot.services.access import Origin, Place
+
+MOST_PAUSES = 60
+"""So often the facts are asked for again before what cannot be established is a refusal: about nine hours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,9 +180,7 @@ async def reject(miso: Miso, stream: str, actor: Actor, origin: Origin, reason: 
     promotion, environment = await _waiting(miso, stream)
     if promotion is None or environment is None:
         raise refusal(Code.NOTHING_TO_REJECT)
-    permission = await access.permission(access.facts_of(miso, origin), actor.login, actor.id)
-    if permission is None or not permission.can_write:
-        raise refusal(Code.PERMISSION_DENIED)
+    await _person_who_writes(miso, actor, origin)
 
     def decide(now: Promotion | None) -> Sequence[NewRow]:
         if now is None or now.status not in (Status.REQUESTED, Status.APPROVED):
@@ -188,8 +193,11 @@ async def reject(miso: Miso, stream: str, actor: Actor, origin: Origin, reason: 
     return Outcome(promotion=done.promotion)
 
 
-async def clear(miso: Miso, application: Application, commit: str, actor: Actor, reason: str) -> tuple[Hold, ...]:
+async def clear(
+    miso: Miso, application: Application, commit: str, actor: Actor, origin: Origin, reason: str
+) -> tuple[Hold, ...]:
     """Lift every hold on this release, with a name and a reason in the journal."""
+    await _person_who_writes(miso, actor, origin)
     lifted: list[Hold] = []
     for environment in await miso.store.environments(application.id):
         state = await miso.store.environment_state(environment.id)
@@ -210,6 +218,15 @@ async def clear(miso: Miso, application: Application, commit: str, actor: Actor,
     return tuple(lifted)
 
 
+async def _person_who_writes(miso: Miso, actor: Actor, origin: Origin) -> None:
+    """Rules 5 and 6: for what needs no more than write access, and still a person who has it now."""
+    if actor.kind is not ActorKind.PERSON:
+        raise refusal(Code.BOT_REFUSED)
+    permission = await access.permission(access.facts_of(miso, origin), actor.login, actor.id)
+    if not permission.can_write:
+        raise refusal(Code.PERMISSION_DENIED)
+
+
 async def admit(miso: Miso, promotion: Promotion, environment: Environment) -> NewRow | None:
     """The decision at the moment before the first effect: facts read anew, approvals counted against today.
 
@@ -225,7 +242,8 @@ async def admit(miso: Miso, promotion: Promotion, environment: Environment) -> N
     if decision.allowed:
         return None
     reason = refusal_of(decision)
-    if decision.obstacles and all(rule.state is RuleState.UNKNOWN for rule in decision.obstacles):
+    unknown = decision.obstacles and all(rule.state is RuleState.UNKNOWN for rule in decision.obstacles)
+    if unknown and promotion.pauses < MOST_PAUSES:
         return _later(miso, promotion, environment, reason.code, reason.sentence, None)
     return _refused(promotion, environment, reason)
 
@@ -254,9 +272,26 @@ async def _decide_effect(miso: Miso, promotion: Promotion, environment: Environm
         rollback=request.rollback,
         stream=promotion.stream,
     )
-    facts = await knowledge.gather(miso, asked, place)
     stage_policy = miso.rules.policies.get(environment.stage)
+    facts, promotion = await asyncio.gather(
+        knowledge.gather(miso, asked, place), _still_approved(promotion, place, stage_policy)
+    )
     return policy.decide_effect(promotion, asked, facts, stage_policy, miso.rules, miso.clock.now_us())
+
+
+async def _still_approved(promotion: Promotion, place: Place, stage_policy: StagePolicy | None) -> Promotion:
+    """The promotion with those approvals only whose givers may still give them (rule 5: asked again at the effect)."""
+    if stage_policy is None or not promotion.approvals:
+        return promotion
+    roles = await asyncio.gather(
+        *(access.permission(place.repository, a.actor.login, a.actor.id) for a in promotion.approvals)
+    )
+    kept = tuple(
+        approval
+        for approval, role in zip(promotion.approvals, roles, strict=True)
+        if person_may("approver", approval.actor, role, stage_policy.approve_permission).passed
+    )
+    return replace(promotion, approvals=kept)
 
 
 def _later(
@@ -318,7 +353,11 @@ async def rollback_target(miso: Miso, application: Application, environment: Env
     )
     if commit and not rows:
         raise refusal(Code.ROLLBACK_TARGET_NOT_VERIFIED)
+    if commit and len({row.commit for row in rows}) > 1:
+        raise refusal(Code.SHA_AMBIGUOUS)
     held = {hold.digest for hold in state.held}
+    if commit and all(row.digest in held for row in rows):
+        raise refusal(Code.RELEASE_HELD, stage=environment.stage, commit=rows[0].commit[:12])
     for row in rows:
         if row.digest not in held and (running is None or row.digest != running.digest):
             found = await journal.load(miso, row.stream)

@@ -48,6 +48,8 @@ async def build_finished(miso: Miso, origin: Origin, build: Build) -> None:
     config = repository_config.parse(text) if text is not None else None
     if isinstance(config, RepositoryConfig) and run.path != config.build:
         return
+    if not await _on_default_branch(place, build.commit):
+        return
     actor = Actor(kind=ActorKind.WORKFLOW, id=run.id, login=run.path)
     try:
         if config is None:
@@ -114,6 +116,14 @@ def _counts(run: WorkflowRun, place: Place, build: Build) -> bool:
         and run.head_repository_id == place.identity.id
         and run.head_branch == place.identity.default_branch
     )
+
+
+async def _on_default_branch(place: Place, commit: str) -> bool:
+    """Whether the commit is part of the default branch: `head_branch` may as well be a tag of that name (rule 2)."""
+    head = await place.repository.head(place.identity.default_branch)
+    if head == commit:
+        return True
+    return (await place.repository.compare(commit, head)).status in ("ahead", "identical")
 
 
 def _merged_as(pulls: Sequence[PullRequest], commit: str) -> int:

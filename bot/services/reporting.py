@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 from weakref import WeakValueDictionary
@@ -17,7 +18,8 @@ from weakref import WeakValueDictionary
 from bot.context import Miso, Repository
 from bot.domain import messages
 from bot.domain.canonical import digest_of
-from bot.domain.messages import Standing
+from bot.domain.codes import Code
+from bot.domain.messages import Links, Standing
 from bot.domain.model import (
     SYSTEM,
     Actor,
@@ -34,7 +36,7 @@ from bot.domain.model import (
 from bot.domain.permissions import GATE, REPORT
 from bot.domain.promotion import Promotion, fold
 from bot.domain.repository_config import ConfigFault
-from bot.errors import Refused
+from bot.errors import Refused, Transient
 from bot.services import gates, notes, overview
 from bot.services.gates import Answer
 from bot.services.notes import Note
@@ -122,18 +124,31 @@ async def _promotion(miso: Miso, rows: Sequence[Row]) -> None:
     request = promotion.request
     repository = miso.github.at(request.installation_id, request.release.repository_id, REPORT)
     board = await _board(miso, promotion.stream, promotion.head_seq)
+    home = f"{miso.rules.web_url}/{(await repository.identity()).full_name}"
     card = messages.report(
         promotion,
         application=application,
         environment=environment,
         rules=miso.rules,
         now_us=miso.clock.now_us(),
+        links=Links(repository_url=home, log_url=f"{home}/commit/{request.release.commit}/checks"),
     )
-    await asyncio.gather(
+    await _each(
         _deployment(miso, board, repository, promotion, environment, card.deployment),
         _check(board, repository, card.check),
-        _comment(miso, repository, application, request.pull_request),
+        _comment(miso, repository, application, request.pull_request, home),
     )
+
+
+async def _each(*surfaces: Awaitable[None]) -> None:
+    """Every surface gets its turn, whatever happens to another; then the trouble is told.
+
+    Nothing is left running when this ends: a create that is still under way would be made again by the next call.
+    """
+    ended = await asyncio.gather(*surfaces, return_exceptions=True)
+    troubles = [trouble for trouble in ended if isinstance(trouble, BaseException)]
+    if troubles:
+        raise next((trouble for trouble in troubles if isinstance(trouble, Transient)), troubles[0])
 
 
 async def _deployment(
@@ -191,7 +206,7 @@ async def _check(board: _Board, repository: Repository, check: CheckRun) -> None
     await board.put("check", digest_of(asdict(check)), create=create, update=update, find=find)
 
 
-async def _comment(miso: Miso, repository: Repository, application: Application, number: int) -> None:
+async def _comment(miso: Miso, repository: Repository, application: Application, number: int, home: str) -> None:
     """The one comment of a pull request: edited, not repeated. Its surface belongs to the pull request's own stream."""
     if not number:
         return
@@ -203,7 +218,7 @@ async def _comment(miso: Miso, repository: Repository, application: Application,
             application,
             standings,
             pull_request=number,
-            sections={each.environment.id: _section(miso, each) for each in standings},
+            sections={each.environment.id: _section(miso, each, home) for each in standings},
             now_us=now,
         )
         board = await _board(miso, f"pull:{application.id}:{number}", 0)
@@ -220,7 +235,7 @@ async def _comment(miso: Miso, repository: Repository, application: Application,
         await board.put("comment", _hash(body), create=create, update=update, find=find)
 
 
-def _section(miso: Miso, standing: Standing) -> str:
+def _section(miso: Miso, standing: Standing, home: str) -> str:
     """The folded story of what this pull request last asked for in an environment."""
     if standing.latest is None or standing.latest.status is Status.NEWER:
         return ""
@@ -230,6 +245,7 @@ def _section(miso: Miso, standing: Standing) -> str:
         environment=standing.environment,
         rules=miso.rules,
         now_us=miso.clock.now_us(),
+        links=Links(repository_url=home),
     ).section
 
 
@@ -241,19 +257,30 @@ async def _command(miso: Miso, rows: Sequence[Row]) -> None:
     where = first.body
     repository = miso.github.at(int(where["installation"]), int(where["repository"]), REPORT)
     board = await _board(miso, first.stream, rows[-1].seq)
-    comment, number = int(where["comment"]), int(where["pull_request"])
-    if comment:
-        content = "confused" if first.kind == Note.COMMAND_REFUSED else "eyes"
+    await _each(
+        _reaction(board, repository, int(where["comment"]), refused=first.kind == Note.COMMAND_REFUSED),
+        _reply(board, repository, int(where["pull_request"]), notes.last(rows, Note.COMMAND_ANSWERED)),
+    )
 
-        async def react() -> int:
+
+async def _reaction(board: _Board, repository: Repository, comment: int, *, refused: bool) -> None:
+    if not comment:
+        return
+    content = "confused" if refused else "eyes"
+
+    async def react() -> int:
+        with suppress(Refused):
+            # Its author may have deleted the comment meanwhile; the answer still stands below it.
             await repository.react(comment, content)
-            return comment
+        return comment
 
-        await board.put("reaction", content, create=react)
-    told = notes.last(rows, Note.COMMAND_ANSWERED)
+    await board.put("reaction", content, create=react)
+
+
+async def _reply(board: _Board, repository: Repository, number: int, told: Row | None) -> None:
     if told is None or not told.body["markdown"]:
         return
-    marker = messages.reply_marker(first.stream)
+    marker = messages.reply_marker(board.stream)
     body = messages.with_marker(marker, str(told.body["markdown"]))
 
     async def reply() -> int:
@@ -312,18 +339,25 @@ async def _gate(miso: Miso, rows: Sequence[Row]) -> int:
     repository = miso.github.at(int(body["installation"]), int(body["repository"]), GATE)
     run, environment = int(body["run"]), str(body["environment"])
     told = notes.last(rows, Note.GATE_WAITING)
-    if answer.state:
-        comment = messages.gate_comment(answer.code, answer.sentence, answer.hint)
-        await repository.answer_gate(run, environment, state=answer.state, comment=comment)
-        said: dict[str, Any] = {"state": answer.state, "code": answer.code, "sentence": answer.sentence}
-        await notes.write(miso, first.stream, rows, Note.GATE_ANSWERED, SYSTEM, said, show=False)
-        return 0
-    if told is None or told.body["code"] != answer.code:
-        comment = messages.gate_comment(answer.code, answer.sentence, answer.hint)
-        await repository.answer_gate(run, environment, state=None, comment=comment)
-        said = {"code": answer.code}
-        await notes.write(miso, first.stream, rows, Note.GATE_WAITING, SYSTEM, said, show=False)
-    return miso.clock.now_us() + _LOOK_AGAIN_US
+    comment = messages.gate_comment(answer.code, answer.sentence, answer.hint)
+    said: dict[str, Any] = {"state": answer.state, "code": answer.code, "sentence": answer.sentence}
+    if not answer.state and told is not None and told.body["code"] == answer.code:
+        return miso.clock.now_us() + _LOOK_AGAIN_US
+    try:
+        await repository.answer_gate(run, environment, state=answer.state or None, comment=comment)
+    except Refused as no:
+        if no.code != Code.GITHUB_REFUSED:
+            raise
+        # GitHub understood and says no: nothing waits there any more. It heard an earlier answer of ours whose own
+        # answer was lost, or somebody went past the gate. Asking again could only say the same.
+        said["closed"] = True
+    except Transient as later:
+        if answer.state or not later.outcome_unknown:
+            raise
+        # A word while it waits is said at most once: GitHub takes ten of them, and two are kept for the end.
+    kind = Note.GATE_ANSWERED if answer.state or "closed" in said else Note.GATE_WAITING
+    await notes.write(miso, first.stream, rows, kind, SYSTEM, said, show=False)
+    return 0 if kind is Note.GATE_ANSWERED else miso.clock.now_us() + _LOOK_AGAIN_US
 
 
 def _hash(body: str) -> str:

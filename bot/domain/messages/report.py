@@ -47,6 +47,8 @@ class Links:
     """`https://github.com/owner/name`, without trailing slash."""
     details_url: str = ""
     """A page with the whole story of this promotion, if there is one."""
+    log_url: str = ""
+    """Where a deployment's status leads: the checks of the release's commit, or `details_url` where that is empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +85,9 @@ _STEPS: Mapping[str, str] = {
     Step.GROUP_PUT: "Create the container group",
     Step.SITE_PUT: "Prepare the web app",
     Step.SLOT_PUT: "Deploy to the slot",
+    "slot.probed": "Ask the slot for its health",
     Step.SWAP: "Swap the slot into place",
+    "swapped_back": "Swap the slot back",
 }
 _URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d{1,5})?(?:/[A-Za-z0-9._~/?=&%#-]*)?")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::\d{1,5})?")
@@ -116,7 +120,7 @@ def report(
             description=line,
             environment=environment.github_name,
             environment_url=_address(promotion, environment) if promotion.status is Status.LIVE else "",
-            log_url=_checked(links.details_url),
+            log_url=_checked(links.log_url or links.details_url),
         ),
         check=CheckRun(
             name=check_name(environment),

@@ -151,7 +151,8 @@ def next_step(promotion: Promotion, environment: Environment, waiting_for: Seque
         case Status.LIVE:
             later = AFTER.get(stage)
             onward = f"`/promote {later}` carries it on. " if later and not promotion.request.rollback else ""
-            return f"{onward}`/rollback {stage}` goes back."
+            back = f"`/rollback {stage}` goes back." if promotion.request.previous is not None else ""
+            return f"{onward}{back}".strip()
         case Status.STUCK:
             return f"Look at the resource in Azure. Then `/rollback {stage}` or another release puts it right."
         case Status.REJECTED:
