@@ -7,7 +7,7 @@ nothing that matters is only in memory. A slow GitHub never holds a deployment, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -21,6 +21,9 @@ from bot.errors import MisoError, Refused, Transient
 from bot.services import deploying, journal, payloads, reporting
 
 log = telemetry.logger("worker")
+
+_REST_US = 60_000_000
+_LONGEST_WAIT_US = 300_000_000
 
 Door = Callable[[Any, Miso], Awaitable[None]]
 
@@ -51,6 +54,7 @@ class Worker:
         self._advancing: dict[str, asyncio.Task[None]] = {}
         self._reporting: dict[str, asyncio.Task[None]] = {}
         self._draining: dict[str, asyncio.Task[None]] = {}
+        self._resting: dict[str, int] = {}
 
     async def run(self) -> None:
         """Until cancelled. What is under way is cancelled too; the next start, or another replica, takes it up."""
@@ -92,10 +96,14 @@ class Worker:
         free = 16 - len(self._draining)
         if free <= 0:
             return 0
-        taken = await self._miso.store.take_deliveries(self._holder, free, int(60e6))
-        for delivery in taken:
-            self._start(self._draining, delivery.guid, self._deliver(delivery))
-        return len(taken)
+        # As short as a lease, so that what a dead process held is taken up soon. One that we still have under way is
+        # taken by us again, which only prolongs it; by another replica it may be: whatever a door makes has a name
+        # that derives from its cause.
+        taken = await self._miso.store.take_deliveries(self._holder, free, int(self._miso.rules.lease_ttl * 1e6))
+        fresh = [delivery for delivery in taken if delivery.guid not in self._draining]
+        for delivery in fresh:
+            self._start(self._draining, delivery.guid, self._deliver(delivery), self._fault_in(delivery))
+        return len(fresh)
 
     async def _deliver(self, delivery: Delivery) -> None:
         with telemetry.context(delivery=delivery.guid, github_event=delivery.event):
@@ -108,9 +116,12 @@ class Worker:
                 await self._park(delivery, Code.EVENT_SHAPE, f"missing or wrong: {faults}")
             except Transient as later:
                 await self._again(delivery, later.code, later.sentence, later.retry_after)
-            except Exception as fault:
-                log.exception("delivery.failed")
-                await self._again(delivery, Code.HANDLER_FAILED, type(fault).__name__, None)
+
+    def _fault_in(self, delivery: Delivery) -> Callable[[Exception], Awaitable[None]]:
+        async def told(fault: Exception) -> None:
+            await self._again(delivery, Code.HANDLER_FAILED, type(fault).__name__, None)
+
+        return told
 
     async def _open(self, delivery: Delivery) -> None:
         data = payloads.parse(delivery.body)
@@ -148,9 +159,19 @@ class Worker:
                 continue
             if row.status is Status.REQUESTED or f"{row.application_id}/{row.environment_id}" in leases:
                 continue
-            self._start(self._advancing, row.environment_id, self._move(row))
+            if self._resting.get(row.stream, 0) > now:
+                continue
+            self._start(self._advancing, row.environment_id, self._move(row), self._fault_at(row.stream))
             started += 1
         return started
+
+    def _fault_at(self, stream: str) -> Callable[[Exception], Awaitable[None]]:
+        """What a fault of ours costs: this stream rests a while, so that it does not fill the log and the processor."""
+
+        async def told(_: Exception) -> None:
+            self._resting[stream] = self._miso.clock.now_us() + _REST_US
+
+        return told
 
     async def _move(self, row: PromotionRow) -> None:
         with telemetry.context(stream=row.stream):
@@ -167,7 +188,7 @@ class Worker:
         started = 0
         for stream, seq in await self._miso.store.unreported(50):
             if stream not in self._reporting:
-                self._start(self._reporting, stream, self._show(stream, seq))
+                self._start(self._reporting, stream, self._show(stream, seq), self._unshown(stream, seq))
                 started += 1
         return started
 
@@ -176,30 +197,43 @@ class Worker:
             try:
                 await reporting.show(self._miso, stream, seq)
             except MisoError as fault:
-                wait = fault.retry_after if isinstance(fault, Transient) else None
                 log.warning("report.failed", code=getattr(fault, "code", ""), error=str(fault))
-                at = self._miso.clock.now_us() + int((wait if wait is not None else 30.0) * 1e6)
-                await self._miso.store.reported(stream, seq, retry_at_us=at)
+                await self._unshown(stream, seq)(fault)
 
-    def _start(self, tasks: dict[str, asyncio.Task[None]], key: str, work: Any) -> None:
+    def _unshown(self, stream: str, seq: int) -> Callable[[Exception], Awaitable[None]]:
+        """Come back when the other side asked us to, else after as long as it has been failing: 2 s, 4 s, … 5 min."""
+
+        async def told(fault: Exception) -> None:
+            now = self._miso.clock.now_us()
+            if isinstance(fault, Transient) and fault.retry_after is not None:
+                wait_us = int(fault.retry_after * 1e6)
+            else:
+                rows = await self._miso.store.stream(stream)
+                since = now - rows[-1].at_us if rows else 0
+                wait_us = min(max(since, int(self._miso.rules.retry_seconds * 1e6)), _LONGEST_WAIT_US)
+            await self._miso.store.reported(stream, seq, retry_at_us=now + wait_us)
+
+        return told
+
+    def _start(
+        self,
+        tasks: dict[str, asyncio.Task[None]],
+        key: str,
+        work: Coroutine[Any, Any, None],
+        on_fault: Callable[[Exception], Awaitable[None]],
+    ) -> None:
+        """Run it beside the loops. The one place where every fault of ours is caught: told in the log, then put off."""
+
         async def guarded() -> None:
             try:
                 await work
             except Transient as later:
                 log.warning("work.paused", key=key, code=later.code)
-            except asyncio.CancelledError:
-                raise
+            except Exception as fault:
+                log.exception("work.failed", key=key)
+                with suppress(Transient):
+                    await on_fault(fault)
             finally:
                 tasks.pop(key, None)
 
-        task = asyncio.create_task(guarded(), name=key)
-        tasks[key] = task
-        task.add_done_callback(_told)
-
-
-def _told(task: asyncio.Task[None]) -> None:
-    """A fault of ours in a task is told in the log; the work itself is still in the store and is taken up again."""
-    with suppress(asyncio.CancelledError):
-        fault = task.exception()
-        if fault is not None:
-            log.error("work.failed", key=task.get_name(), exc_info=fault)
+        tasks[key] = asyncio.create_task(guarded(), name=key)
