@@ -25,5 +25,7 @@ async def requested(event: Event, miso: Miso) -> None:
         Actor(kind=ActorKind.PERSON, id=seen.sender.id, login=seen.sender.login),
         environment=seen.environment,
         commit=seen.deployment.sha,
+        deployment_id=seen.deployment.id,
+        full_name=seen.repository.full_name,
         callback_url=seen.deployment_callback_url,
     )
