@@ -12,6 +12,9 @@ from bot.services.access import Origin
 
 router = Router()
 
+ACTIONS_BOT = "github-actions[bot]"
+"""No person can have this login: GitHub allows no brackets in one."""
+
 
 @router.register("deployment", action="created")
 async def created(event: Event, miso: Miso) -> None:
@@ -30,5 +33,6 @@ async def created(event: Event, miso: Miso) -> None:
         environment=made.environment,
         login=seen.sender.login,
         user_id=seen.sender.id,
-        by_actions=app is not None and app.slug == "github-actions",
+        # A job with `environment:` makes GitHub create one in this name, with or without naming the App.
+        by_actions=(app is not None and app.slug == "github-actions") or seen.sender.login == ACTIONS_BOT,
     )
