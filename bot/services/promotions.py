@@ -7,14 +7,16 @@ twice tells the same story once.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.context import Miso
 from bot.domain import plan as plans
 from bot.domain import policy
 from bot.domain.codes import Code
+from bot.domain.conditions import person_may
 from bot.domain.decision import Asked, Decision, RuleState
 from bot.domain.messages import refusal, refusal_of
 from bot.domain.model import (
@@ -30,9 +32,13 @@ from bot.domain.model import (
     Status,
 )
 from bot.domain.promotion import Kind, Promotion, Request, previous_as_body, request_as_body
+from bot.domain.rules import StagePolicy
 from bot.errors import Refused, Transient
 from bot.services import access, journal, knowledge
 from bot.services.access import Origin, Place
+
+MOST_PAUSES = 60
+"""So often the facts are asked for again before what cannot be established is a refusal: about nine hours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,7 +242,8 @@ async def admit(miso: Miso, promotion: Promotion, environment: Environment) -> N
     if decision.allowed:
         return None
     reason = refusal_of(decision)
-    if decision.obstacles and all(rule.state is RuleState.UNKNOWN for rule in decision.obstacles):
+    unknown = decision.obstacles and all(rule.state is RuleState.UNKNOWN for rule in decision.obstacles)
+    if unknown and promotion.pauses < MOST_PAUSES:
         return _later(miso, promotion, environment, reason.code, reason.sentence, None)
     return _refused(promotion, environment, reason)
 
@@ -265,9 +272,26 @@ async def _decide_effect(miso: Miso, promotion: Promotion, environment: Environm
         rollback=request.rollback,
         stream=promotion.stream,
     )
-    facts = await knowledge.gather(miso, asked, place)
     stage_policy = miso.rules.policies.get(environment.stage)
+    facts, promotion = await asyncio.gather(
+        knowledge.gather(miso, asked, place), _still_approved(promotion, place, stage_policy)
+    )
     return policy.decide_effect(promotion, asked, facts, stage_policy, miso.rules, miso.clock.now_us())
+
+
+async def _still_approved(promotion: Promotion, place: Place, stage_policy: StagePolicy | None) -> Promotion:
+    """The promotion with those approvals only whose givers may still give them (rule 5: asked again at the effect)."""
+    if stage_policy is None or not promotion.approvals:
+        return promotion
+    roles = await asyncio.gather(
+        *(access.permission(place.repository, a.actor.login, a.actor.id) for a in promotion.approvals)
+    )
+    kept = tuple(
+        approval
+        for approval, role in zip(promotion.approvals, roles, strict=True)
+        if person_may("approver", approval.actor, role, stage_policy.approve_permission).passed
+    )
+    return replace(promotion, approvals=kept)
 
 
 def _later(
