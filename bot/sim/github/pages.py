@@ -18,6 +18,9 @@ from bot.sim.github.problems import Misused, Problem
 from bot.sim.github.scenario import Scenario
 from bot.sim.github.state import CheckRun, Deployment, Pull, Repository
 
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_FOLD = re.compile(r"<p>&lt;details( open)?&gt;&lt;summary&gt;(.*?)&lt;/summary&gt;</p>")
+_LET_THROUGH = re.compile(r"&lt;(/?(?:br|sub))&gt;")
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 _STYLE = """
 :root{color-scheme:light dark;--line:#8884;--soft:#8881;--good:#1a7f37;--bad:#cf222e;--busy:#9a6700;--link:#0969da}
@@ -44,8 +47,10 @@ def _tag(word: str) -> str:
 
 
 def _markdown(text: str) -> str:
-    """As GitHub shows it: HTML comments vanish; any other raw HTML is shown as the text it is."""
-    return str(_MARKDOWN.render(re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)))
+    """Rendered with every tag escaped, but for the few that GitHub lets through without attributes."""
+    shown = _MARKDOWN.render(_COMMENT.sub("", text))
+    shown = _FOLD.sub(r"<details\1><summary>\2</summary>", shown).replace("<p>&lt;/details&gt;</p>", "</details>")
+    return _LET_THROUGH.sub(r"<\1>", shown)
 
 
 def _link(url: str, words: str) -> str:
