@@ -14,13 +14,15 @@ PYTEST  := $(BIN)/python -m pytest -n $(JOBS)
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full check static bench services lock clean
+.PHONY: help demo install test test-full check static bench services lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.installed ## the whole story against a pretend GitHub and Azure, on this machine alone
 	@$(BIN)/miso demo
+
+install: $(VENV)/.installed ## the virtual environment with `miso` in it, and nothing more
 
 test: $(VENV)/.installed-dev ## every test but the slow ones; some minutes on two cores
 	@$(PYTEST) -m "not full"

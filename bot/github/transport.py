@@ -113,7 +113,7 @@ class Api(gidgethub.aiohttp.GitHubAPI):
                 if error.retry_after is not None or attempt == TRIES:
                     raise
                 # Full jitter, so that many readers do not come back together. Not a secret.
-                await self.sleep(random.uniform(0.1, 0.4) * 2**attempt)  # noqa: S311
+                await self.sleep(random.uniform(0.1, 0.4) * 2**attempt)  # noqa: S311 - jitter needs no secrecy
         raise AssertionError("unreachable")
 
     async def write(self, method: Write, path: str, data: Any) -> Any:
