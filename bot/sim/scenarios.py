@@ -130,7 +130,7 @@ async def merge_change(
     """A pull request opened and merged by one person. Gives its number and merge commit."""
     files: dict[str, str | None] = {"app.py": f"print({(text or title)!r})\n"}
     pull = await sim.open_pull_request(REPOSITORY, author, title, files)
-    # A plain string, for callers that have it from a command line; the pretend GitHub refuses an unknown one.
+    # A plain string here, so that stories can hand it on without repeating the three words.
     merged = await sim.merge_pull(REPOSITORY, pull["number"], author, method=method)  # type: ignore[arg-type]
     return dict(merged)
 

@@ -16,7 +16,7 @@ IDENTITY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentit
 
 def release(desk: Desk, digest: str, **changes: int) -> Release:
     given = {"application_id": GROUP_ENV.application_id, "repository_id": 1, "commit": "a" * 40, "run_id": 1}
-    return Release(**{**given, **changes}, image="registry.test/shop", digest=digest)  # type: ignore[arg-type]
+    return Release(**{**given, **changes}, image="registry.test/shop", digest=digest)  # type: ignore[arg-type]  # mixed values
 
 
 async def carried_out(desk: Desk, environment: Environment, wanted: plan.Plan) -> list[Step]:
