@@ -8,6 +8,7 @@ https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import re
@@ -22,6 +23,8 @@ from bot.errors import Transient
 PATH = "/github/webhooks"
 MOST_BYTES = 25 * 1024 * 1024
 """GitHub never sends more. https://docs.github.com/webhooks/webhook-events-and-payloads#payload-cap"""
+READ_SECONDS = 8.0
+"""GitHub gives up after ten. https://docs.github.com/webhooks/using-webhooks/best-practices-for-using-webhooks"""
 
 _SIGNATURE = re.compile(rb"sha256=[0-9a-f]{64}")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
@@ -40,7 +43,13 @@ def routes(miso: Miso, secrets: Sequence[str]) -> list[web.RouteDef]:
             return _no(415, "content_type", "Set the hook's content type to application/json.")
         if (request.content_length or 0) > MOST_BYTES:
             return _no(413, "body_too_large", "GitHub sends at most 25 MB.")
-        body = await _read(request)
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                body = await _read(request)
+        except TimeoutError:
+            return _no(408, "body_too_slow", "The body did not arrive in time.")
+        except web.RequestPayloadError:
+            return _no(400, "body_unreadable", "The body is not what its headers say.")
         if body is None:
             return _no(413, "body_too_large", "GitHub sends at most 25 MB.")
         if not signed(body, request.headers.get("X-Hub-Signature-256", ""), keys):
