@@ -28,6 +28,9 @@ MOST_STEPS = 8
 MOST_DEATHS = 4
 """A deployment that was begun so many times more often than tries are allowed takes its worker down with it."""
 
+SWAPPED_BACK = "swapped_back"
+"""A rollback's swap has a name of its own: it is the same request with the opposite effect."""
+
 STARTS = {
     Action.DEPLOY: Kind.DEPLOY_STARTED,
     Action.PROBE: Kind.PROBE_STARTED,
@@ -98,6 +101,7 @@ async def _run(miso: Miso, hold: Hold, action: Action) -> None:
 
 async def _deploy(miso: Miso, hold: Hold, promotion: Promotion) -> Promotion:
     wanted = promotion.request.plan
+    await _finish(miso, hold, promotion, wanted)
     for _ in range(MOST_STEPS):
         observed = await _observe(miso, hold)
         steps = plan.steps(wanted, observed)
@@ -125,6 +129,18 @@ async def _prove_slot(miso: Miso, hold: Hold, promotion: Promotion, observed: Ob
     if found.health is not Health.HEALTHY:
         raise refusal(found.code, **found.values)
     await write(miso, hold, row(hold, Kind.STEP_DONE, step="slot.probed", after={"evidence": found.evidence}))
+
+
+async def _finish(miso: Miso, hold: Hold, promotion: Promotion, wanted: Plan) -> None:
+    """What was begun and not seen to end is followed to its end before anything else is judged.
+
+    While a swap runs, app and slot are looked at one after the other and may show the same image: a picture that never
+    was, from which the wrong write would follow.
+    """
+    names = {**{step.value: step for step in Step}, SWAPPED_BACK: Step.SWAP}
+    begun = next((s for s in reversed(promotion.steps) if not s.done_us and s.step in names), None)
+    if begun is not None:
+        await _step(miso, hold, begun.step, names[begun.step], wanted, await _observe(miso, hold))
 
 
 async def _step(miso: Miso, hold: Hold, name: str, step: Step, wanted: Plan, observed: Observed) -> None:
@@ -201,12 +217,13 @@ async def _roll_back(miso: Miso, hold: Hold, promotion: Promotion) -> None:
     previous = promotion.request.previous_plan
     if previous is None:
         raise refusal(Code.NOTHING_TO_ROLL_BACK_TO)
+    await _finish(miso, hold, promotion, previous)
     for _ in range(MOST_STEPS):
         observed = await _observe(miso, hold)
         steps = plan.rollback_steps(previous, promotion.request.plan, observed)
         if not steps:
             break
-        name = "swapped_back" if steps[0] is Step.SWAP else steps[0].value
+        name = SWAPPED_BACK if steps[0] is Step.SWAP else steps[0].value
         await _step(miso, hold, name, steps[0], previous, observed)
     found = await _judge(miso, hold, previous, slot=False)
     if found.health is not Health.HEALTHY:
