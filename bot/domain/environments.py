@@ -15,7 +15,7 @@ transaction; a test rebuilds the projection from rows and finds it equal. Only r
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from bot.domain import promotion as promotions
@@ -39,7 +39,8 @@ def _after(state: EnvironmentState, row: Row, promotion: Promotion) -> Environme
         case Kind.DEPLOY_DONE:
             return replace(state, running=row.stream)
         case Kind.PROBE_PASSED:
-            return replace(state, running=row.stream, last_verified=row.stream, held=_without(state, row.stream))
+            held = (*_without(state, row.stream), *_left(promotion, row))
+            return replace(state, running=row.stream, last_verified=row.stream, held=held)
         case Kind.DEPLOY_FAILED | Kind.PROBE_FAILED if promotion.held:
             release = promotion.request.release
             hold = Hold(commit=release.commit, digest=release.digest, stream=row.stream, since_us=row.at_us)
@@ -50,6 +51,13 @@ def _after(state: EnvironmentState, row: Row, promotion: Promotion) -> Environme
             return replace(state, held=_without(state, row.stream))
         case _:
             return state
+
+
+def _left(promotion: Promotion, row: Row) -> Iterator[Hold]:
+    """Somebody went back from a release: it waits for a person, as one does that was found unhealthy."""
+    left = promotions.left_behind(promotion)
+    if left is not None:
+        yield Hold(commit=left.commit, digest=left.digest, stream=row.stream, since_us=row.at_us)
 
 
 def _holds(state: EnvironmentState, stream: str) -> bool:

@@ -153,6 +153,7 @@ class Promotion:
     """Who rejected it, or cleared its hold."""
     superseded_by: str = ""
     held: bool = False
+    """Something waits for `/clear`: this release, or after a rollback by command the one that it went back from."""
     pauses: int = 0
     paused_until_us: int = 0
     """The advance loop leaves it alone until then; 0: not paused."""
@@ -193,6 +194,14 @@ def next_action(promotion: Promotion, lease_over: bool) -> Action | None:
             return Action.ROLL_BACK if lease_over else None
         case _:
             return None
+
+
+def left_behind(promotion: Promotion) -> Release | None:
+    """What a rollback by command goes back from, once it is live; None for anything else."""
+    request = promotion.request
+    if not request.rollback or request.previous is None or request.previous.digest == request.release.digest:
+        return None
+    return request.previous
 
 
 def is_open(promotion: Promotion) -> bool:
@@ -336,7 +345,8 @@ def _probe_started(state: Promotion, row: Row) -> Promotion:
 
 
 def _probe_passed(state: Promotion, row: Row) -> Promotion:
-    return replace(state, status=Status.LIVE, evidence=str(row.body.get("evidence", "")))
+    held = left_behind(state) is not None
+    return replace(state, status=Status.LIVE, evidence=str(row.body.get("evidence", "")), held=held)
 
 
 def _probe_failed(state: Promotion, row: Row) -> Promotion:

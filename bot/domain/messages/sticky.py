@@ -110,7 +110,8 @@ def _now(standing: Standing, now_us: int) -> str:
 
 def _next(standing: Standing, all_of_them: Sequence[Standing]) -> str:
     latest, place = standing.latest, standing.environment
-    if latest is not None and (waits_for_people(latest) or latest.held):
+    held = latest is not None and latest.held and latest.status is not Status.LIVE
+    if latest is not None and (waits_for_people(latest) or held):
         return next_step(latest, place)
     if latest is not None and (is_open(latest) or latest.status in _SETTLED):
         return ""
