@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import signal
 
 from rich.text import Text
 
 from bot import telemetry
 from bot.cli.screen import out
+from bot.errors import ConfigError
+
+NO_ADDRESS = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
 
 
 def serve() -> None:
@@ -25,9 +30,15 @@ async def _serve() -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    told = asyncio.create_task(_tell(ready, f"{loaded.listen.host}:{loaded.listen.port}", loaded.public_url))
+    address = f"{loaded.listen.host}:{loaded.listen.port}"
+    told = asyncio.create_task(_tell(ready, address, loaded.public_url))
     try:
         await app.serve(loaded, ready=ready, stop=stop)
+    except OSError as fault:
+        if fault.errno not in NO_ADDRESS:
+            raise
+        why = os.strerror(fault.errno).lower()
+        raise ConfigError([f"MISO_LISTEN is '{address}', which cannot be had: {why}"]) from None
     finally:
         told.cancel()
 

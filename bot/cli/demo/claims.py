@@ -131,6 +131,11 @@ def _github(ends: Ends, seen: Seen) -> Iterator[Claim]:
         expected=["dev"],
         found=sorted({d["environment"] for d in shop.state["deployments"] if d["sha"] == recovered.commit}),
     )
+    yield Claim(
+        text="nothing is shown as having gone around Miso",
+        expected=[],
+        found=[check["name"] for check in shop.state["checks"] if "out of band" in check["name"]],
+    )
     gate = shop.gate(ends.gate_run) or {"state": "", "comments": []}
     yield Claim(text="the gate of the waiting workflow is open", expected="approved", found=gate["state"])
     yield Claim(

@@ -136,7 +136,7 @@ async def laid(directory: Path) -> AsyncIterator[Ground]:
         process, addresses = await _start_world(directory, secret)
         stack.push_async_callback(_end_world, process)
         sim = await stack.enter_async_context(SimClient(addresses["control"]))
-        controller = Controller(settings=_settings(directory, addresses, secret), log=directory / "controller.log")
+        controller = Controller(settings=settings_for(directory, addresses, secret), log=directory / "controller.log")
         stack.push_async_callback(controller.stop)
         yield Ground(directory=directory, world=addresses, world_process=process, sim=sim, controller=controller)
 
@@ -172,12 +172,12 @@ async def _end_world(process: Process) -> None:
         await process.wait()
 
 
-def _settings(directory: Path, world: Mapping[str, Any], secret: str) -> dict[str, str]:
+def settings_for(directory: Path, world: Mapping[str, Any], secret: str) -> dict[str, str]:
     """Settings as an operator would write them; only addresses and a few waits are other ones than usual."""
     config = directory / "config"
     config.mkdir()
     shutil.copy(default_config_dir() / "policy.yml", config / "policy.yml")
-    port = _free_port()
+    port = free_port()
     return {
         "MISO_GITHUB_API_URL": world["github"],
         "MISO_GITHUB_WEB_URL": world["web"],
@@ -219,7 +219,8 @@ def _not_alone() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port on loopback that nobody has at this moment."""
     with socket.socket() as asked:
         asked.bind(("127.0.0.1", 0))
         return int(asked.getsockname()[1])

@@ -1,0 +1,108 @@
+"""A desk for commands: the pretend world, a controller in this process, and its settings in the environment."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from typer.testing import CliRunner, Result
+
+from bot import telemetry
+from bot.app import Running, building
+from bot.cli import app
+from bot.cli.demo.ground import settings_for
+from bot.settings import load
+from bot.sim import scenarios
+from bot.sim.client import SimClient
+from bot.sim.scenarios import REPOSITORY, Shop
+from bot.sim.world import Options, World
+
+SECRET = "a secret for the desk of commands"
+QUICK = {"MISO_AZURE_POLL_SECONDS": "0.01", "MISO_PROBE_INTERVAL": "0.01", "MISO_GITHUB_WRITE_SPACING": "0"}
+
+
+@dataclass
+class Desk:
+    """Where an operator sits."""
+
+    world: World
+    sim: SimClient
+    running: Running
+    shop: Shop
+    settings: dict[str, str]
+
+    async def miso(self, *command: str, given: str = "") -> Result:
+        """A command as somebody types it; the controller goes on meanwhile."""
+        result: Result = await asyncio.to_thread(lambda: CliRunner().invoke(app, command, input=given))
+        telemetry.configure(level="error")  # the command's own stderr is closed
+        assert "Traceback" not in result.output
+        return result
+
+    async def settle(self) -> None:
+        for _ in range(5):
+            await self.world.delivered()
+            await self.running.worker.settle()
+
+    async def ships(self, title: str) -> int:
+        """A change in dev. Gives the number of its pull request."""
+        pull = await scenarios.merge_change(self.sim, title)
+        await scenarios.build(self.sim, pull["merge_commit_sha"])
+        await self.settle()
+        return int(pull["number"])
+
+    async def says(self, who: str, text: str, *, on: int) -> None:
+        await self.sim.comment(REPOSITORY, on, who, text)
+        await self.settle()
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """Logging as it was, afterwards."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("MISO_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quiet: None, no_settings: None) -> AsyncIterator[Desk]:
+    async with World.running(Options(webhook_secret=SECRET)) as world:
+        settings = settings_for(tmp_path, vars(world.addresses), SECRET) | QUICK
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        async with building(load()) as running, SimClient(world.addresses.control) as sim:
+            runner = web.AppRunner(running.web, access_log=None, shutdown_timeout=0.1)
+            await runner.setup()
+            host, _, port = settings["MISO_LISTEN"].partition(":")
+            await web.TCPSite(runner, host, int(port)).start()
+            world.webhooks.url = f"{settings['MISO_PUBLIC_URL']}/github/webhooks"
+            try:
+                shop = await scenarios.open_shop(
+                    sim, issuer=settings["MISO_PUBLIC_URL"], registry=world.addresses.registry
+                )
+                yield Desk(world=world, sim=sim, running=running, shop=shop, settings=settings)
+            finally:
+                await runner.cleanup()
+
+
+@pytest.fixture
+async def registered(desk: Desk) -> Desk:
+    """The same with the shop registered."""
+    done = await desk.miso("register", "-", given=desk.shop.registration)
+    assert done.exit_code == 0, done.output
+    return desk

@@ -1,0 +1,152 @@
+"""The demo's own check: a world as the story claims it passes; one with any part broken does not."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.cli.demo.claims import RESOURCES, Ends, Seen, judge
+from bot.cli.demo.people import Release, View
+from bot.sim.scenarios import TENANT_ID
+
+NAMES = ("first", "second", "bad", "gated", "recovered")
+RUN, STRANGE = 77, "f" * 40
+
+
+def release(number: int) -> Release:
+    commit = str(number) * 40
+    return Release(
+        name=NAMES[number - 1],
+        title=f"Change {number}",
+        author="ann",
+        pull=number,
+        commit=commit,
+        digest=f"sha256:{str(number) * 64}",
+        url=f"http://127.0.0.1/pull/{number}",
+    )
+
+
+RELEASES = {name: release(number) for number, name in enumerate(NAMES, start=1)}
+ENDS = Ends(
+    releases=RELEASES,
+    gate_run=RUN,
+    foreign_commit=STRANGE,
+    foreign_digest="sha256:" + "f" * 64,
+    answers={"author_is_approver": "No: `author_is_approver`", "release_held": "No: `release_held`"},
+)
+SWAPS = ("first", "second", "bad", "second", "gated")
+LAST = {"first": "inactive", "second": "inactive", "bad": "failure", "gated": "success"}
+
+
+def deployment(environment: str, name: str, *states: str) -> dict[str, Any]:
+    return {
+        "environment": environment,
+        "sha": RELEASES[name].commit,
+        "creator": "miso[bot]",
+        "statuses": [{"state": state} for state in states],
+    }
+
+
+def shop() -> dict[str, Any]:
+    deployments = [deployment("dev", name, "queued", "in_progress", "success") for name in NAMES]
+    deployments += [deployment("test", name, "queued", "in_progress", "success") for name in LAST]
+    deployments += [deployment("production", name, "queued", state) for name, state in LAST.items()]
+    checks = [
+        {
+            "name": "miso / production",
+            "head_sha": RELEASES[name].commit,
+            "conclusion": "failure" if name == "bad" else "success",
+        }
+        for name in LAST
+    ]
+    gate = {"run_id": RUN, "state": "approved", "comments": ["Wait. (`gate_no_decision`)", "Go."]}
+    pulls = [{"number": each.pull, "comments": [{"body": "### Miso · shop"}]} for each in RELEASES.values()]
+    return {"deployments": deployments, "checks": checks, "gates": [gate], "pulls": pulls}
+
+
+def image(name: str) -> str:
+    return f"registry/shop@{RELEASES[name].digest}"
+
+
+def world() -> Seen:
+    stranger = {"name": "miso / build", "head_sha": STRANGE, "conclusion": "failure", "summary": "`guid_not_bound`"}
+    return Seen(
+        shop=View(shop()),
+        foreign=View({"deployments": [], "checks": [stranger], "pulls": [], "gates": []}),
+        images=dict(zip(RESOURCES, map(image, ("recovered", "gated", "gated", "second")), strict=True)),
+        effects=[{"verb": "swap", "detail": {"target": image(name)}} for name in SWAPS],
+        arm=[{"method": "PUT", "path": RESOURCES["dev"], "request": {"image": image(name)}} for name in NAMES],
+        github_writes=100,
+        deliveries=[{"event": "issue_comment", "status_code": 202}],
+    )
+
+
+def broken(ends: Ends, seen: Seen) -> list[str]:
+    return [claim.text for claim in judge(ends, seen) if not claim.holds]
+
+
+def test_a_world_as_the_story_claims_it_holds() -> None:
+    assert broken(ENDS, world()) == []
+
+
+Break = Callable[[Seen], Seen]
+
+
+def state(change: Callable[[dict[str, Any]], object]) -> Break:
+    def apply(seen: Seen) -> Seen:
+        changed = copy.deepcopy(seen.shop.state)
+        change(changed)
+        return replace(seen, shop=View(changed))
+
+    return apply
+
+
+def stranger(change: Callable[[dict[str, Any]], object]) -> Break:
+    def apply(seen: Seen) -> Seen:
+        changed = copy.deepcopy(seen.foreign.state)
+        change(changed)
+        return replace(seen, foreign=View(changed))
+
+    return apply
+
+
+BREAKS: dict[str, Break] = {
+    "a second deployment to dev": state(lambda s: s["deployments"].append(s["deployments"][0])),
+    "a deployment to test that failed": state(lambda s: s["deployments"][5].update(statuses=[{"state": "failure"}])),
+    "an older production deployment still active": state(lambda s: s["deployments"][9]["statuses"].pop()),
+    "the bad release is a success": state(lambda s: s["checks"][2].update(conclusion="success")),
+    "two cards on a pull request": state(lambda s: s["pulls"][0]["comments"].append({"body": "### Miso · shop"})),
+    "the gate is still closed": state(lambda s: s["gates"][0].update(state="pending")),
+    "the gate opened without a word": state(lambda s: s["gates"][0].update(comments=["Go."])),
+    "an alarm for nothing": state(
+        lambda s: s["checks"].append({"name": "miso / production / out of band", "head_sha": "0", "conclusion": ""})
+    ),
+    "the stranger was deployed": stranger(lambda s: s["deployments"].append({})),
+    "the stranger got another answer": stranger(lambda s: s["checks"][0].update(summary="`config_invalid`")),
+    "the stranger was told whose GUIDs": stranger(
+        lambda s: s["checks"][0].update(summary=f"`guid_not_bound` of tenant {TENANT_ID}")
+    ),
+    "production runs the bad release": lambda seen: replace(seen, images={**seen.images, "production": image("bad")}),
+    "production runs a tag": lambda seen: replace(seen, images={**seen.images, "production": "registry/shop:latest"}),
+    "nobody swapped back": lambda seen: replace(seen, effects=[*seen.effects[:3], seen.effects[4]]),
+    "a swap too many": lambda seen: replace(seen, effects=[*seen.effects, seen.effects[-1]]),
+    "the killed controller wrote twice": lambda seen: replace(seen, arm=[*seen.arm, seen.arm[-1]]),
+    "a webhook was not taken": lambda seen: replace(
+        seen, deliveries=[*seen.deliveries, {"event": "push", "status_code": 503}]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_broken_claim_is_found(name: str) -> None:
+    assert broken(ENDS, BREAKS[name](world()))
+
+
+@pytest.mark.parametrize("code", ["author_is_approver", "release_held"])
+def test_an_answer_without_its_refusal_is_found(code: str) -> None:
+    ends = replace(ENDS, answers={**ENDS.answers, code: "Approved."})
+    assert broken(ends, world()) == [f"a command was refused as {code}"]
