@@ -11,8 +11,8 @@ COPY docs/LICENSE docs/LICENSE
 COPY config config
 COPY handlers handlers
 COPY bot bot
-# Not from an index: what building needs is in the lock, and what it brings along is installed already.
-RUN PATH=/opt/miso/bin:$PATH python -m pip --python /opt/miso/bin/python install --no-deps --no-index --no-build-isolation . \
+# Not from an index: what building needs is in the lock and installed already.
+RUN python -m pip --python /opt/miso/bin/python install --no-deps --no-index --no-build-isolation . \
  && /opt/miso/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/miso/lib
 
 FROM python:3.11-slim

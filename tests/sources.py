@@ -29,7 +29,7 @@ class Module:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of an attribute: `receiver.method(…)`, with the functions around it, outermost first."""
+    """One call: `receiver.method(…)`, or `method(…)` without one. `within`: what is around it, outermost first."""
 
     module: str
     within: tuple[str, ...]
@@ -67,7 +67,7 @@ def modules(*roots: str) -> tuple[Module, ...]:
 
 
 def calls(*roots: str) -> Iterator[Call]:
-    """Every call of an attribute below these folders."""
+    """Every call below these folders, but for calls of what a call answered."""
     for module in modules(*roots):
         yield from _calls(module.name, module.tree, ())
 
@@ -79,6 +79,8 @@ def _calls(module: str, node: ast.AST, within: tuple[str, ...]) -> Iterator[Call
             inside = (*within, child.name)
         elif isinstance(child, ast.Call) and isinstance(child.func, ast.Attribute):
             yield Call(module, within, ast.unparse(child.func.value), child.func.attr, child)
+        elif isinstance(child, ast.Call) and isinstance(child.func, ast.Name):
+            yield Call(module, within, "", child.func.id, child)
         yield from _calls(module, child, inside)
 
 
