@@ -1,0 +1,1 @@
+"""The verbs, where a story on the wire cannot reach."""
