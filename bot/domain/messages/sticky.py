@@ -63,31 +63,44 @@ def sticky_comment(
 
     What does not fit is left out from the end, with a line that says so.
     """
-    rows = list(standings)
-    folded = [(sections or {}).get(standing.environment.id, "") for standing in rows]
-    left_out = False
-    while True:
-        parts = [
-            f"{sticky_marker(application.id, pull_request)}\n### Miso · {quote(application.name, 80)}",
-            table(rows, now_us=now_us),
-            *(section for section in folded if section),
-            "More is left out here, because GitHub's comments end somewhere; `/status` shows it." if left_out else "",
-            "<sub>Miso keeps this comment up to date. `/help` shows what you can type.</sub>",
-        ]
-        text = "\n\n".join(part for part in parts if part)
-        if len(text.encode()) < BYTES or not (folded or rows):
-            return text
-        left_out = True
-        (folded or rows).pop()
+    head = f"{sticky_marker(application.id, pull_request)}\n### Miso · {quote(application.name, 80)}"
+    foot = "<sub>Miso keeps this comment up to date. `/help` shows what you can type.</sub>"
+    folded = [(sections or {}).get(standing.environment.id, "") for standing in standings]
+    room = BYTES - len("\n\n".join((head, _HEADER, _LEFT_OUT, foot)).encode())
+    lines = _that_fit(_lines(standings, now_us=now_us), room)
+    shown = _that_fit([section for section in folded if section], room - sum(len(line.encode()) + 2 for line in lines))
+    complete = len(lines) == len(standings) and len(shown) == len([section for section in folded if section])
+    parts = (head, _joined(lines), *shown, "" if complete else _LEFT_OUT, foot)
+    return "\n\n".join(part for part in parts if part)
+
+
+_LEFT_OUT = "More is left out here, because GitHub's comments end somewhere; `/status` shows it."
+_HEADER = "| Environment | Runs | Now | Next |\n|---|---|---|---|"
+
+
+def _that_fit(parts: Sequence[str], room: int) -> list[str]:
+    """The first parts that fit into so many bytes, blank lines between them counted."""
+    fitting: list[str] = []
+    for part in parts:
+        room -= len(part.encode()) + 2
+        if room <= 0:
+            break
+        fitting.append(part)
+    return fitting
 
 
 def table(standings: Sequence[Standing], *, now_us: int = 0) -> str:
     """What runs where, how that stands in words, and the next line to type."""
+    return _joined(_lines(standings, now_us=now_us))
+
+
+def _lines(standings: Sequence[Standing], *, now_us: int) -> list[str]:
     cells = ((each.environment.stage, _runs(each), _now(each, now_us), _next(each, standings)) for each in standings)
-    lines = [f"| {' | '.join(row)} |" for row in cells]
-    if not lines:
-        return "No environment is registered yet."
-    return "| Environment | Runs | Now | Next |\n|---|---|---|---|\n" + "\n".join(lines)
+    return [f"| {' | '.join(row)} |" for row in cells]
+
+
+def _joined(lines: Sequence[str]) -> str:
+    return "\n".join((_HEADER, *lines)) if lines else "No environment is registered yet."
 
 
 def _runs(standing: Standing) -> str:
