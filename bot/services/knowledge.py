@@ -11,65 +11,33 @@ from collections.abc import Awaitable
 from dataclasses import replace
 from typing import TypeVar
 
-from bot.context import Miso
+from bot.context import Miso, Repository
 from bot.domain import plan
 from bot.domain.decision import Asked, Facts
-from bot.domain.model import ActorKind, CommitRange, EnvironmentState, Plan, PullRequest, Release
+from bot.domain.model import ActorKind, EnvironmentState, Plan, PullRequest, Release
 from bot.domain.policy import commits_to_look_up
 from bot.errors import MisoError
 from bot.services import access, journal
-from bot.services.access import Place
 
 T = TypeVar("T")
 
 
-async def gather(miso: Miso, asked: Asked, place: Place) -> Facts:
-    """The facts for one request. Local ones first, then everything outside concurrently."""
-    here = asked.environment
-    environments = tuple(await miso.store.environments(asked.application.id))
-    states = {e.id: await miso.store.environment_state(e.id) for e in environments}
-    running, running_plan = await runs(miso, states.get(here.id))
-    facts = Facts(
-        identity=place.identity,
-        binding=place.binding,
-        environments=environments,
-        states=states,
-        running=running,
-        running_plan=running_plan,
-        open=tuple(await miso.store.open_promotions(environment_id=here.id)),
-    )
-    release = asked.release
-    if release is None:
-        return facts
-    facts = replace(
-        facts,
-        plan=plan.build(here, release, controller=miso.rules.controller),
-        verified=tuple(
-            await miso.store.promotions(
-                application_id=asked.application.id, commit_prefix=release.commit, verified=True
-            )
-        ),
-    )
-    return await _outside(miso, asked, release, facts, place)
+async def gather(miso: Miso, asked: Asked, repository: Repository) -> Facts:
+    """The facts for one request, all but where it is (`identity`, `binding`): that is bound by the caller.
 
-
-async def _outside(miso: Miso, asked: Asked, release: Release, facts: Facts, place: Place) -> Facts:
-    repository, requester = place.repository, asked.requester
-    person = requester.kind is ActorKind.PERSON
-    exists, tag, between, commit, permission = await asyncio.gather(
-        known(miso.images.exists(release.image, release.digest, asked.environment)),
-        known(_tag(miso, asked, release)),
-        known(repository.compare(facts.running.commit, release.commit)) if facts.running else _none(),
-        known(repository.commit(release.commit)),
-        known(access.permission(repository, requester.login, requester.id)) if person else _none(),
+    Everything outside is asked at once, except for the pull requests of commits that another answer names.
+    """
+    if asked.release is None:
+        return await _local(miso, asked)
+    about, facts = await asyncio.gather(
+        _about(miso, asked, asked.release, repository), _with_range(miso, asked, asked.release, repository)
     )
     facts = replace(
         facts,
-        image_exists=exists,
-        tag_digest=tag,
-        range=between if isinstance(between, CommitRange) else None,
-        commit=commit,
-        permission=permission,
+        image_exists=about.image_exists,
+        tag_digest=about.tag_digest,
+        permission=about.permission,
+        commit=about.commit,
     )
     wanted = tuple(commits_to_look_up(asked, facts, miso.rules.policies.get(asked.environment.stage)))
     found = await asyncio.gather(*(known(repository.pull_requests_of(sha)) for sha in wanted))
@@ -77,6 +45,49 @@ async def _outside(miso: Miso, asked: Asked, release: Release, facts: Facts, pla
         sha: tuple(some) for sha, some in zip(wanted, found, strict=True) if some is not None
     }
     return replace(facts, pull_requests=pulls)
+
+
+async def _about(miso: Miso, asked: Asked, release: Release, repository: Repository) -> Facts:
+    """What can be asked outside without knowing anything else."""
+    requester = asked.requester
+    person = requester.kind is ActorKind.PERSON
+    exists, tag, commit, permission = await asyncio.gather(
+        known(miso.images.exists(release.image, release.digest, asked.environment)),
+        known(_tag(miso, asked, release)),
+        known(repository.commit(release.commit)),
+        known(access.permission(repository, requester.login, requester.id)) if person else _none(),
+    )
+    return Facts(image_exists=exists, tag_digest=tag, commit=commit, permission=permission)
+
+
+async def _with_range(miso: Miso, asked: Asked, release: Release, repository: Repository) -> Facts:
+    """What the store knows, and the commits between what runs and the release."""
+    facts = await _local(miso, asked)
+    between = await known(repository.compare(facts.running.commit, release.commit)) if facts.running else None
+    return replace(facts, range=between)
+
+
+async def _local(miso: Miso, asked: Asked) -> Facts:
+    """What the store knows, and the plan."""
+    here, release, store = asked.environment, asked.release, miso.store
+    environments, opened = await asyncio.gather(
+        store.environments(asked.application.id), store.open_promotions(environment_id=here.id)
+    )
+    found = await asyncio.gather(*(store.environment_state(each.id) for each in environments))
+    states = {state.environment_id: state for state in found}
+    running, running_plan = await runs(miso, states.get(here.id))
+    facts = Facts(
+        environments=tuple(environments),
+        states=states,
+        running=running,
+        running_plan=running_plan,
+        open=tuple(opened),
+    )
+    if release is None:
+        return facts
+    verified = await store.promotions(application_id=asked.application.id, commit_prefix=release.commit, verified=True)
+    planned = plan.build(here, release, controller=miso.rules.controller)
+    return replace(facts, plan=planned, verified=tuple(verified))
 
 
 async def _tag(miso: Miso, asked: Asked, release: Release) -> str:

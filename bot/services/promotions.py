@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bot.context import Miso
+from bot.context import Miso, Repository
 from bot.domain import plan as plans
 from bot.domain import policy
 from bot.domain.codes import Code
@@ -94,7 +94,8 @@ async def _decide(
         rollback=ask.rollback,
         stream=stream,
     )
-    facts = await knowledge.gather(miso, asked, place)
+    facts = await knowledge.gather(miso, asked, place.repository)
+    facts = replace(facts, identity=place.identity, binding=place.binding)
     stage_policy = miso.rules.policies.get(environment.stage)
     decision = policy.decide(asked, facts, stage_policy, miso.rules, miso.clock.now_us())
     if decision.refused or ask.release is None or facts.plan is None or stage_policy is None:
@@ -259,11 +260,7 @@ async def _decide_effect(miso: Miso, promotion: Promotion, environment: Environm
         raise refusal(Code.GUID_NOT_BOUND)
     request = promotion.request
     origin = Origin(installation_id=request.installation_id, repository_id=request.release.repository_id)
-    place = await access.bind(miso, origin, environment.stage)
-    if request.comment_hash:
-        comment = await place.repository.comment(request.comment_id)
-        if comment is None or text_hash(comment.body) != request.comment_hash:
-            raise refusal(Code.EDITED_COMMENT)
+    repository = access.facts_of(miso, origin)
     asked = Asked(
         requester=request.requester,
         application=application,
@@ -273,18 +270,31 @@ async def _decide_effect(miso: Miso, promotion: Promotion, environment: Environm
         stream=promotion.stream,
     )
     stage_policy = miso.rules.policies.get(environment.stage)
-    facts, promotion = await asyncio.gather(
-        knowledge.gather(miso, asked, place), _still_approved(promotion, place, stage_policy)
+    # No question here needs another's answer, so all of them cost the time of one.
+    place, facts, promotion, _ = await asyncio.gather(
+        access.bind(miso, origin, environment.stage),
+        knowledge.gather(miso, asked, repository),
+        _still_approved(promotion, repository, stage_policy),
+        _still_as_typed(request, repository),
     )
+    facts = replace(facts, identity=place.identity, binding=place.binding)
     return policy.decide_effect(promotion, asked, facts, stage_policy, miso.rules, miso.clock.now_us())
 
 
-async def _still_approved(promotion: Promotion, place: Place, stage_policy: StagePolicy | None) -> Promotion:
+async def _still_as_typed(request: Request, repository: Repository) -> None:
+    """Raises Refused when the comment that asked for this is gone or says something else now (rule 4)."""
+    if request.comment_hash:
+        comment = await repository.comment(request.comment_id)
+        if comment is None or text_hash(comment.body) != request.comment_hash:
+            raise refusal(Code.EDITED_COMMENT)
+
+
+async def _still_approved(promotion: Promotion, repository: Repository, stage_policy: StagePolicy | None) -> Promotion:
     """The promotion with those approvals only whose givers may still give them (rule 5: asked again at the effect)."""
     if stage_policy is None or not promotion.approvals:
         return promotion
     roles = await asyncio.gather(
-        *(access.permission(place.repository, a.actor.login, a.actor.id) for a in promotion.approvals)
+        *(access.permission(repository, a.actor.login, a.actor.id) for a in promotion.approvals)
     )
     kept = tuple(
         approval

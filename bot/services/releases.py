@@ -48,7 +48,10 @@ async def build_finished(miso: Miso, origin: Origin, build: Build) -> None:
     config = repository_config.parse(text) if text is not None else None
     if isinstance(config, RepositoryConfig) and run.path != config.build:
         return
-    if not await _on_default_branch(place, build.commit):
+    ours, pulls = await asyncio.gather(
+        _on_default_branch(place, build.commit), place.repository.pull_requests_of(build.commit)
+    )
+    if not ours:
         return
     actor = Actor(kind=ActorKind.WORKFLOW, id=run.id, login=run.path)
     try:
@@ -57,7 +60,7 @@ async def build_finished(miso: Miso, origin: Origin, build: Build) -> None:
         if not isinstance(config, RepositoryConfig):
             await _refused(miso, origin, build, actor, refusal(Code.CONFIG_INVALID), faults=config)
             return
-        await _release(miso, origin, build, place, run, config, actor)
+        await _release(miso, origin, build, place, run, config, actor, _merged_as(pulls, build.commit))
     except Refused as no:
         await _refused(miso, origin, build, actor, no)
 
@@ -70,15 +73,13 @@ async def _release(
     run: WorkflowRun,
     config: RepositoryConfig,
     actor: Actor,
+    pull_request: int,
 ) -> None:
     if not isinstance(place.binding, Bound):
         raise refusal(place.binding)
     bound = place.binding
     tag = repository_config.tag_for(config, build.commit)
-    digest, pulls = await asyncio.gather(
-        miso.images.digest(config.image, tag, bound.environment),
-        place.repository.pull_requests_of(build.commit),
-    )
+    digest = await miso.images.digest(config.image, tag, bound.environment)
     if digest is None:
         raise refusal(Code.IMAGE_NOT_FOUND, commit=build.commit[:12])
     release = Release(
@@ -99,7 +100,7 @@ async def _release(
         actor=actor,
         origin=origin,
         release=release,
-        pull_request=_merged_as(pulls, build.commit),
+        pull_request=pull_request,
     )
     outcome = await promotions.request(miso, ask, place, bound.application, bound.environment)
     if outcome.promotion is None and outcome.decision is not None:
