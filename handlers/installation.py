@@ -6,6 +6,7 @@ from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
 from bot.context import Miso
+from bot.domain.events import InstallationEvent
 
 router = Router()
 
@@ -14,4 +15,4 @@ router = Router()
 @router.register("installation", action="deleted")
 async def ended(event: Event, miso: Miso) -> None:
     """What was cached for an installation ends with it (rule 35)."""
-    await miso.github.forget(int(event.data["installation"]["id"]))
+    await miso.github.forget(InstallationEvent.model_validate(event.data).installation.id)

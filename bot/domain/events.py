@@ -55,6 +55,12 @@ class Event(Payload):
     sender: AccountPart
 
 
+class InstallationEvent(Payload):
+    """installation, installation_repositories: of an account, not of one repository."""
+
+    installation: InstallationPart
+
+
 class WorkflowRunPart(Payload):
     id: int
     run_attempt: int = 1

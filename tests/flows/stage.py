@@ -23,7 +23,7 @@ from bot.context import Miso
 from bot.domain.promotion import Promotion
 from bot.errors import Transient
 from bot.services import journal, registering
-from bot.settings import load
+from bot.settings import Settings, load
 from bot.sim import scenarios
 from bot.sim.client import SimClient
 from bot.sim.scenarios import PLACES, REPOSITORY, Shop
@@ -57,6 +57,7 @@ class Stage:
     running: Running
     clock: StoryClock
     shop: Shop
+    settings: Settings
     url: str
     environments: dict[str, str] = field(default_factory=lambda: {p.stage: p.id for p in PLACES})
 
@@ -171,7 +172,7 @@ async def staged(directory: Path, *, judged: bool = True, **settings: str) -> As
             try:
                 shop = await scenarios.open_shop(sim, issuer=url, registry=here.registry)
                 await registering.register(running.miso, shop.registration, origin="command")
-                yield Stage(world=world, sim=sim, running=running, clock=clock, shop=shop, url=url)
+                yield Stage(world=world, sim=sim, running=running, clock=clock, shop=shop, settings=loaded, url=url)
                 if judged:
                     assert world.wire.violations == []
             finally:

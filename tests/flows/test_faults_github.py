@@ -48,7 +48,7 @@ async def test_the_last_state_lands_once_whatever_happens_to(stage: Stage, surfa
     stage.world.wire.faults.append(FAULTS[what](WRITES[surface]))
     await stage.says("ann", "/promote test", on=pull["number"])
     assert await stage.runs("test") == pull["digest"]
-    await waited_out(stage, minutes=5)
+    await waited_out(stage, minutes=15)
     await shows_all_once(stage, pull["number"])
 
 
