@@ -197,7 +197,7 @@ async def told(ask: Awaitable[Any]) -> str:
     raise LookupError
 
 
-@pytest.mark.parametrize("status", [520, 599, 304, 103])
+@pytest.mark.parametrize("status", [520, 599, 304])
 async def test_statuses_that_no_api_gives_are_a_passing_fault(bench: Bench, status: int) -> None:
     async def speak(request: web.Request) -> web.Response:
         return web.Response(status=status)
