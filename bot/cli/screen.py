@@ -60,10 +60,11 @@ def faults(each: Sequence[str]) -> None:
     """Why nothing was done: a list, one fault a line, each with what to do."""
     console = err()
     count = f"{len(each)} thing{'' if len(each) == 1 else 's'}"
-    console.print(Text(f"Miso was not started: {count} to put right", style="bold red"))
+    console.print(Text(f"Nothing was done: {count} to put right", style="bold red"))
     for fault in each:
         console.print(Text.assemble(("  ✗ ", "red"), plain(fault, 600)))
-    console.print(Text("Every setting with its meaning: docs/configuration.md", style="dim"))
+    if any(fault.startswith("MISO_") for fault in each):
+        console.print(Text("Every setting with its meaning: docs/configuration.md", style="dim"))
 
 
 def refused(sentence: str, hint: str, code: str) -> None:

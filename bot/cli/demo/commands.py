@@ -6,6 +6,7 @@ The little verbs act as people of the pretend world, and of that world only.
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,10 @@ from typing import Annotated
 import typer
 
 from bot.cli.demo.place import DEFAULT
+from bot.errors import Refused
+
+TERMINATED = 143
+"""What a shell shows of a process that SIGTERM ended."""
 
 app = typer.Typer(invoke_without_command=True, help="Live through a whole story on this machine.")
 Directory = Annotated[Path, typer.Option(help="Where the demo that was left running keeps its data.")]
@@ -29,14 +34,23 @@ def demo(
     """Live through a whole story: a pretend GitHub and Azure, a real controller. Fails unless all of it came true."""
     if context.invoked_subcommand is not None:
         return
+    if importlib.util.find_spec("trustme") is None:
+        raise Refused(
+            "demo_extra",
+            "The pretend world needs a package that is not installed: `trustme`.",
+            "Install Miso with its extra `demo`, or use `make demo` in a checkout.",
+        )
     from bot.cli.demo import place, running
 
-    if serve:
-        with place.taken(directory) as own:
-            good = asyncio.run(running.stay(own.resolve()))
-    else:
-        with tempfile.TemporaryDirectory(prefix="miso-demo-") as temporary:
-            good = asyncio.run(running.tell(Path(temporary)))
+    try:
+        if serve:
+            with place.taken(directory) as own:
+                good = asyncio.run(running.stay(own.resolve()))
+        else:
+            with tempfile.TemporaryDirectory(prefix="miso-demo-") as temporary:
+                good = asyncio.run(running.tell(Path(temporary)))
+    except asyncio.CancelledError:
+        raise typer.Exit(TERMINATED) from None
     raise typer.Exit(0 if good else 1)
 
 

@@ -109,7 +109,8 @@ class Controller:
         """The end of its log, for whoever has to find out what went wrong."""
         if not self.log.exists():
             return ""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        end = self.log.read_text(errors="replace").splitlines()[-lines:]
+        return "\n".join(line[:1000] for line in end)
 
     def _environment(self) -> dict[str, str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}

@@ -34,7 +34,9 @@ async def _tell(directory: Path, judged: Judged | None) -> bool:
     console = out()
     try:
         async with laid(directory) as ground:
-            return await _lived_and_judged(console, ground, judged)
+            good = await _lived_and_judged(console, ground, judged)
+        console.print(Text("All of it is taken down again; `miso demo --serve` leaves it running.", style="dim"))
+        return good
     except GroundFault as fault:
         console.print(Text(f"✗ {fault}", style="red"))
         return False

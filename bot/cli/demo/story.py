@@ -28,6 +28,8 @@ class Story:
     teller: Teller
     people: People
     gate_run: int = 0
+    meanwhile: int = 0
+    """A comment that was written while the controller was dead."""
     foreign_commit: str = ""
     foreign_digest: str = ""
     answers: dict[str, str] = field(default_factory=dict)
@@ -38,6 +40,7 @@ class Story:
         return Ends(
             releases=self.people.releases,
             gate_run=self.gate_run,
+            meanwhile=self.meanwhile,
             foreign_commit=self.foreign_commit,
             foreign_digest=self.foreign_digest,
             answers=self.answers,
@@ -164,14 +167,27 @@ class Story:
             release = await self.people.ship("recovered", "Remember the basket", author="bob")
             await self._polled(release)
             seen.shows = f"#{release.pull}, commit {release.commit[:12]}"
-        with self.teller.line("kill -9 of the controller"):
+        with self.teller.line("kill -9 of the controller; bob types /status, and nobody listens") as seen:
             await controller.kill()
+            said = await sim.comment(REPOSITORY, release.pull, "bob", "/status")
+            self.meanwhile = said["id"]
+            await sim.delivered()
+            missed = [each for each in await sim.deliveries() if each["status_code"] != 202]
+            seen.shows = f"{len(missed)} webhook{'' if len(missed) == 1 else 's'} missed"
         with self.teller.line("it is started again, and reads what Azure did instead of doing it again"):
             await controller.start()
             await sim.call("arm.unstick")
         with self.teller.line("dev runs the change after exactly one PUT") as seen:
             await self.people.runs(release, "dev")
             seen.shows = await self._card(release, "dev")
+        with self.teller.line("an administrator has the missed webhooks sent again; bob gets his answer") as seen:
+            for each in missed:
+                # GitHub does not do it by itself: it shows them, with a button, among the App's deliveries.
+                await sim.redeliver(each["id"])
+            answer = await self.people.until(
+                "an answer to bob's /status", lambda view: view.replies(release.pull, self.meanwhile)
+            )
+            seen.shows = _row(answer[0], "dev")
 
     async def _as_far_as_test(self, release: Release, who: str) -> None:
         await self.people.runs(release, "dev")
@@ -186,12 +202,16 @@ class Story:
     async def _card(self, release: Release, environment: str, *, says: str = "Live and healthy") -> str:
         """The row of an environment in the pull request's comment, once it says so."""
 
-        def row(view: View) -> str:
-            lines = [line for line in view.card(release.pull).splitlines() if line.startswith(f"| {environment} |")]
-            return " · ".join(cell.strip() for cell in lines[0].split("|")[2:4]) if lines and says in lines[0] else ""
+        return await self.people.until(
+            f"a row for {environment} that says {says!r} in the comment",
+            lambda view: _row(view.card(release.pull), environment, says),
+        )
 
-        found = await self.people.until(f"a row for {environment} that says {says!r} in the comment", row)
-        return found.replace("<br>", " ")
+
+def _row(markdown: str, environment: str, says: str = "") -> str:
+    """What runs in an environment and how that stands, from a table of Miso's; "" unless it says so."""
+    lines = [line for line in markdown.splitlines() if line.startswith(f"| {environment} |") and says in line]
+    return " · ".join(cell.strip() for cell in lines[0].split("|")[2:4]).replace("<br>", " ") if lines else ""
 
 
 def _first(answer: str) -> str:

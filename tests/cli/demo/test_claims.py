@@ -14,7 +14,7 @@ from bot.cli.demo.people import Release, View
 from bot.sim.scenarios import TENANT_ID
 
 NAMES = ("first", "second", "bad", "gated", "recovered")
-RUN, STRANGE = 77, "f" * 40
+RUN, MEANWHILE, STRANGE = 77, 500, "f" * 40
 
 
 def release(number: int) -> Release:
@@ -34,6 +34,7 @@ RELEASES = {name: release(number) for number, name in enumerate(NAMES, start=1)}
 ENDS = Ends(
     releases=RELEASES,
     gate_run=RUN,
+    meanwhile=MEANWHILE,
     foreign_commit=STRANGE,
     foreign_digest="sha256:" + "f" * 64,
     answers={"author_is_approver": "No: `author_is_approver`", "release_held": "No: `release_held`"},
@@ -64,7 +65,11 @@ def shop() -> dict[str, Any]:
         for name in LAST
     ]
     gate = {"run_id": RUN, "state": "approved", "comments": ["Wait. (`gate_no_decision`)", "Go."]}
-    pulls = [{"number": each.pull, "comments": [{"body": "### Miso · shop"}]} for each in RELEASES.values()]
+    card, answer = {"id": 1, "body": "### Miso · shop"}, {"id": 501, "body": "<!-- miso:reply:1 -->"}
+    pulls = [
+        {"number": each.pull, "comments": [card, answer] if each.name == "recovered" else [card]}
+        for each in RELEASES.values()
+    ]
     return {"deployments": deployments, "checks": checks, "gates": [gate], "pulls": pulls}
 
 
@@ -81,7 +86,10 @@ def world() -> Seen:
         effects=[{"verb": "swap", "detail": {"target": image(name)}} for name in SWAPS],
         arm=[{"method": "PUT", "path": RESOURCES["dev"], "request": {"image": image(name)}} for name in NAMES],
         github_writes=100,
-        deliveries=[{"event": "issue_comment", "status_code": 202}],
+        deliveries=[
+            {"guid": "1", "event": "issue_comment", "status_code": 502},
+            {"guid": "1", "event": "issue_comment", "status_code": 202},
+        ],
     )
 
 
@@ -119,9 +127,11 @@ BREAKS: dict[str, Break] = {
     "a deployment to test that failed": state(lambda s: s["deployments"][5].update(statuses=[{"state": "failure"}])),
     "an older production deployment still active": state(lambda s: s["deployments"][9]["statuses"].pop()),
     "the bad release is a success": state(lambda s: s["checks"][2].update(conclusion="success")),
-    "two cards on a pull request": state(lambda s: s["pulls"][0]["comments"].append({"body": "### Miso · shop"})),
+    "two cards on a pull request": state(lambda s: s["pulls"][0]["comments"].append(s["pulls"][0]["comments"][0])),
     "the gate is still closed": state(lambda s: s["gates"][0].update(state="pending")),
     "the gate opened without a word": state(lambda s: s["gates"][0].update(comments=["Go."])),
+    "a command was lost": state(lambda s: s["pulls"][4]["comments"].pop()),
+    "a command was answered twice": state(lambda s: s["pulls"][4]["comments"].append(s["pulls"][4]["comments"][-1])),
     "an alarm for nothing": state(
         lambda s: s["checks"].append({"name": "miso / production / out of band", "head_sha": "0", "conclusion": ""})
     ),
@@ -136,7 +146,7 @@ BREAKS: dict[str, Break] = {
     "a swap too many": lambda seen: replace(seen, effects=[*seen.effects, seen.effects[-1]]),
     "the killed controller wrote twice": lambda seen: replace(seen, arm=[*seen.arm, seen.arm[-1]]),
     "a webhook was not taken": lambda seen: replace(
-        seen, deliveries=[*seen.deliveries, {"event": "push", "status_code": 503}]
+        seen, deliveries=[*seen.deliveries, {"guid": "2", "event": "push", "status_code": 503}]
     ),
 }
 

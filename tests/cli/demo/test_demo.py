@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +34,63 @@ def test_the_whole_story_comes_true_in_time() -> None:
     assert "claims hold against the pretend world" in done.stdout
     assert "\x1b" not in done.stdout
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_ended_half_way_it_leaves_nothing_behind(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MISO_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bot", "demo"],
+        env={**clean, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # Whoever runs the tests in the background may have SIGINT ignored, which children inherit.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout is not None
+    port = 0
+    for line in process.stdout:
+        found = re.search(r"miso serve {2}→ http://127\.0\.0\.1:(\d+)", line)
+        port = int(found[1]) if found else port
+        if line.startswith("1 "):
+            break
+    process.send_signal(number)
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "Traceback" not in rest
+    assert not list(tmp_path.iterdir())
+    with socket.socket() as asked:
+        assert asked.connect_ex(("127.0.0.1", port)) != 0, "the controller goes on"
+
+
+def test_left_running_it_is_played_with_and_ends_well(tmp_path: Path) -> None:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MISO_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bot", "demo", "--serve", "--directory", str(tmp_path / "demo")],
+        env={**clean, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout is not None
+    told = ""
+    for line in process.stdout:
+        told += line
+        if "miso doctor" in line:
+            break
+    command = [sys.executable, "-m", "bot", "demo", "comment", "1", "/help", "--as", "ann"]
+    command += ["--directory", str(tmp_path / "demo")]
+    answered = subprocess.run(command, env=clean, capture_output=True, text=True, timeout=60, check=False)
+    assert "/promote" in answered.stdout, told + answered.stderr
+    doctor = [f". {tmp_path}/demo/demo.env; {sys.executable} -m bot doctor"]
+    examined = subprocess.run(doctor, shell=True, env=clean, capture_output=True, text=True, timeout=60, check=False)
+    assert examined.returncode == 0, examined.stdout
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, rest
+    assert not (tmp_path / "demo").exists()
 
 
 async def test_it_fails_when_the_world_ends_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
