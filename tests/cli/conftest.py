@@ -48,10 +48,10 @@ class Desk:
             await self.world.delivered()
             await self.running.worker.settle()
 
-    async def ships(self, title: str) -> int:
+    async def ships(self, title: str, *, mark: str = "healthy") -> int:
         """A change in dev. Gives the number of its pull request."""
         pull = await scenarios.merge_change(self.sim, title)
-        await scenarios.build(self.sim, pull["merge_commit_sha"])
+        await scenarios.build(self.sim, pull["merge_commit_sha"], mark=mark)
         await self.settle()
         return int(pull["number"])
 

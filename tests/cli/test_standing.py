@@ -34,7 +34,17 @@ async def test_what_runs_and_what_waits_for_whom(registered: Desk) -> None:
     assert "Waits for 1 approval" in shown
 
 
-async def test_a_hold_and_a_deployment_that_went_around(registered: Desk) -> None:
+async def test_a_release_that_was_rolled_back_is_held_beside_what_runs_again(registered: Desk) -> None:
+    good = await registered.ships("Add a basket")
+    bad = await registered.ships("Break it", mark="unhealthy")
+    dev = json.loads((await registered.miso("status", "--json")).stdout)["applications"][0]["environments"][0]
+    pulls = (await registered.sim.state(REPOSITORY))["pulls"]
+    assert (dev["running"]["pull_request"], dev["waiting"]) == (good, [])
+    assert [hold["commit"] for hold in dev["held"]] == [p["merge_commit_sha"] for p in pulls if p["number"] == bad]
+    assert "is held since" in (await registered.miso("status")).output
+
+
+async def test_a_deployment_that_went_around_miso_is_shown(registered: Desk) -> None:
     await registered.ships("Add a basket")
     pull = (await registered.sim.state(REPOSITORY))["pulls"][0]
     await registered.sim.someone_deploys(REPOSITORY, "olga", "production", pull["merge_commit_sha"])
