@@ -145,13 +145,13 @@ async def ends(stage: Stage, *, order: str, seed: int, copies: int) -> dict[str,
     for number, title in enumerate(("First", "Second"), start=1):
         stage.world.webhooks.hold()
         pull = await scenario(stage, title)
-        stage.world.webhooks.release(order=order, seed=seed * 10 + number, copies=copies)  # type: ignore[arg-type]
+        stage.world.webhooks.release(order=order, seed=seed * 10 + number, copies=copies)  # type: ignore[arg-type]  # a Literal
         await stage.settle()
         stage.world.webhooks.hold()
         await stage.sim.comment(REPOSITORY, pull["number"], "ann", "/promote test")
         await stage.sim.comment(REPOSITORY, pull["number"], "eve", "/promote test")
         await stage.sim.comment(REPOSITORY, pull["number"], "bob", "/status")
-        stage.world.webhooks.release(order=order, seed=seed, copies=copies)  # type: ignore[arg-type]
+        stage.world.webhooks.release(order=order, seed=seed, copies=copies)  # type: ignore[arg-type]  # a Literal
         await stage.settle()
         await waited_out(stage, minutes=2)
     state: Any = await stage.state()
