@@ -82,7 +82,7 @@ async def once(miso: Miso, hold: Hold, step: str, *, read: Read, act: Act, befor
     known = promotion.step(step) if promotion else None
     if known and known.done_us:
         return
-    operation = await miso.store.operation(hold.stream, step)
+    operation = await _operation(miso, hold, step, promotion)
     after = await _found(miso, hold, known, operation, read) if known else None
     if after is None:
         # Written before every write, so that the newest one is what must have settled before the next.
@@ -94,6 +94,13 @@ async def once(miso: Miso, hold: Hold, step: str, *, read: Read, act: Act, befor
     if after is None:
         raise Transient(Code.OUTCOME_UNKNOWN, "Azure took the change but does not show it yet.", outcome_unknown=True)
     await write(miso, hold, row(hold, Kind.STEP_DONE, step=step, after=dict(after)), forget=(step,))
+
+
+async def _operation(miso: Miso, hold: Hold, step: str, promotion: Promotion | None) -> Operation | None:
+    """The operation under way for this step. Not one of the way there, on the way back: it wrote something else."""
+    first = next((s for s in promotion.steps if s.step == step), None) if promotion else None
+    operation = await miso.store.operation(hold.stream, step)
+    return operation if operation and first and operation.started_us >= first.begun_us else None
 
 
 async def _act(miso: Miso, hold: Hold, step: str, operation: Operation | None, act: Act) -> None:

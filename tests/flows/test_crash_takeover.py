@@ -41,6 +41,7 @@ async def stuck_in_azure(stage: Stage) -> dict[str, object]:
     pull = await scenarios.merge_change(stage.sim, "Basket")
     pull["digest"] = await scenarios.build(stage.sim, pull["merge_commit_sha"])
     await stage.world.delivered()
+    stage.world.wire.exchanges.clear()
     working = asyncio.create_task(stage.running.worker.run())
     await until(lambda: any("/operations/" in e.path for e in stage.world.wire.exchanges))
     working.cancel()
@@ -121,3 +122,27 @@ async def test_a_github_that_hangs_holds_no_deployment(stage: Stage) -> None:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
     assert await stage.runs("dev") == digest
+
+
+@pytest.mark.parametrize("status", [Status.UNHEALTHY, Status.FAILED])
+async def test_a_release_that_was_seen_to_be_bad_is_rolled_back_by_whoever_lives(stage: Stage, status: Status) -> None:
+    """The controller dies between the row that says "bad" and the one that begins the way back."""
+    good = await stage.ships("Good")
+    stage.clock.pass_(60)
+    await stuck_in_azure(stage)
+    hold = await hold_of(stage)
+    why = {"code": "probe_unhealthy", "sentence": "", "hint": ""}
+    if status is Status.UNHEALTHY:
+        await effects.write(stage.miso, hold, effects.row(hold, Kind.DEPLOY_DONE, host="", digest=""))
+        await effects.write(stage.miso, hold, effects.row(hold, Kind.PROBE_FAILED, **why))
+    else:
+        await effects.write(stage.miso, hold, effects.row(hold, Kind.DEPLOY_FAILED, **why))
+    assert (await stage.latest("dev")).status is status
+    stage.world.arm.unstick()
+    async with second(stage) as other:
+        stage.clock.pass_(stage.miso.rules.lease_ttl + 1)
+        for _ in range(5):
+            await other.worker.settle()
+            stage.clock.pass_(70)
+    assert (await stage.latest("dev")).status is Status.ROLLED_BACK, await stage.story("dev")
+    assert await stage.runs("dev") == good["digest"]
