@@ -86,9 +86,7 @@ def release(commit: str = NEW, digest: str = NEW_DIGEST, **changes: Any) -> Rele
 
 def commit(sha: str = NEW, **changes: Any) -> Commit:
     """A squash merge as GitHub makes it: the author's, committed by web-flow."""
-    made = Commit(
-        sha=sha, author_id=AUTHOR.id, committer_id=None, committer_is_web_flow=True, coauthors_unknown=False
-    )
+    made = Commit(sha=sha, author_id=AUTHOR.id, committer_id=None, committer_is_web_flow=True, coauthors_unknown=False)
     return replace(made, **changes)
 
 

@@ -16,9 +16,7 @@ from tests.domain import given
 
 OWN = given.APPLICATION
 FOREIGN = Application(id="10000000-0000-4000-8000-000000000002", name="bank", repository_id=77, owner_id=70)
-FOREIGN_ENVIRONMENT = replace(
-    given.PRODUCTION, id="20000000-0000-4000-8000-000000000099", application_id=FOREIGN.id
-)
+FOREIGN_ENVIRONMENT = replace(given.PRODUCTION, id="20000000-0000-4000-8000-000000000099", application_id=FOREIGN.id)
 NOBODYS = "99999999-0000-4000-8000-000000000099"
 APPLICATIONS = (FOREIGN, OWN)
 ENVIRONMENTS = (FOREIGN_ENVIRONMENT, given.DEV, given.TEST, given.PRODUCTION)
@@ -112,8 +110,18 @@ def test_a_repository_that_is_not_registered_is_told_so() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["Production", "PRODUCTION", "production ", "prod\u200buction", "рroduction", "produсtion", "pr0duction",
-     "ｐroduction", "pro-duction", "productiön"],
+    [
+        "Production",
+        "PRODUCTION",
+        "production ",
+        "prod\u200buction",
+        "рroduction",
+        "produсtion",
+        "pr0duction",
+        "ｐroduction",
+        "pro-duction",
+        "productiön",
+    ],
 )
 def test_rule_34_a_name_that_only_looks_right_is_refused(name: str) -> None:
     assert selecting(where=name) is Code.ENVIRONMENT_LOOKALIKE

@@ -63,11 +63,7 @@ def test_rule_14_no_value_gets_out_of_its_code_span(name: str) -> None:
     for code in Code:
         said = explain(code, **{name: nasty})
         for text in (said.sentence, said.hint):
-            types = {
-                child.type
-                for token in MarkdownIt("commonmark").parse(text)
-                for child in token.children or []
-            }
+            types = {child.type for token in MarkdownIt("commonmark").parse(text) for child in token.children or []}
             assert types <= {"text", "code_inline"}
             assert "\n" not in text
 

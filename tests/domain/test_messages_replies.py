@@ -63,9 +63,7 @@ REPLIES: dict[str, Callable[[], str]] = {
     "requested, first": lambda: say.reply_requested(tell(approvals_needed=0, previous=None), given.TEST),
     "requested, rollback": lambda: say.reply_requested(tell(approvals_needed=0, rollback=True), given.TEST),
     "approved": lambda: say.reply_approved(STORIES["approved"], given.PRODUCTION, given.OTHER),
-    "approved, one of two": lambda: say.reply_approved(
-        STORIES["requested, one of two"], given.PRODUCTION, given.OTHER
-    ),
+    "approved, one of two": lambda: say.reply_approved(STORIES["requested, one of two"], given.PRODUCTION, given.OTHER),
     "rejected": lambda: say.reply_rejected(STORIES["rejected"], given.PRODUCTION, given.OTHER),
     "rejected, no reason": lambda: say.reply_rejected(STORIES["rejected, no reason"], given.PRODUCTION, given.OTHER),
     "cleared": lambda: say.reply_cleared([HOLD, HOLD], given.OTHER, "the disk was full @everyone"),

@@ -285,9 +285,7 @@ def test_a_rollback_leads_back_from_every_point_of_a_deployment(main: Place, slo
 
 
 def test_a_property_that_cannot_be_changed_in_place_recreates_the_group() -> None:
-    smaller = Place(
-        exists=True, digest=given.NEW_DIGEST, shape=plans.shape(build(replace(GROUP, cpu=0.5)).body)
-    )
+    smaller = Place(exists=True, digest=given.NEW_DIGEST, shape=plans.shape(build(replace(GROUP, cpu=0.5)).body))
     assert plans.steps(build(GROUP), Observed(main=smaller)) == (Step.GROUP_DELETE, Step.GROUP_PUT)
 
 

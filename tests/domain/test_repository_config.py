@@ -63,8 +63,17 @@ def test_rule_18_the_health_path_stays_on_the_host(path: str) -> None:
 
 @pytest.mark.parametrize(
     "image",
-    ["shop", "library/shop", "registry.example/shop:1", "registry.example/shop@sha256:" + "1" * 64, "registry.example/",
-     "https://registry.example/shop", "registry.example/Shop", "registry.example/../shop", "registry.example//shop"],
+    [
+        "shop",
+        "library/shop",
+        "registry.example/shop:1",
+        "registry.example/shop@sha256:" + "1" * 64,
+        "registry.example/",
+        "https://registry.example/shop",
+        "registry.example/Shop",
+        "registry.example/../shop",
+        "registry.example//shop",
+    ],
 )
 def test_an_image_is_host_and_repository(image: str) -> None:
     assert [f.path for f in faults(f"image: {json.dumps(image)}\nbuild: .github/workflows/b.yml")] == ["image"]
