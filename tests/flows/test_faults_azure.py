@@ -16,7 +16,7 @@ from bot.sim.scenarios import PLACES, RESOURCE_GROUP, SUBSCRIPTION_ID
 from bot.sim.wire import Fault
 from tests.flows.stage import Stage
 from tests.flows.test_promotion import to_production
-from tests.flows.trouble import failed_with, with_rules
+from tests.flows.trouble import failed_with, quick, with_rules
 
 GROUP, SLOT, SWAP = "arm PUT .*containerGroups", "arm PUT .*/slots/staging$", "arm POST .*/slotsswap$"
 Spoil = Callable[[Stage], object]
@@ -36,7 +36,7 @@ PASSING: dict[str, Callable[[str], Fault]] = {
 }
 
 
-@pytest.mark.parametrize("what", PASSING)
+@pytest.mark.parametrize("what", quick(PASSING, "429 for a long time", "acted, then dropped"))
 async def test_trouble_that_passes_costs_time_only(stage: Stage, what: str) -> None:
     """On a container group: whatever the answer was, it is put once."""
     stage.world.wire.faults.append(PASSING[what](GROUP))
@@ -58,7 +58,7 @@ async def test_the_way_through_the_slot_happens_once(stage: Stage, what: str, ro
     assert verbs in (["put", "swap"], ["put", "put", "swap"])
 
 
-@pytest.mark.parametrize("looks", range(4))
+@pytest.mark.parametrize("looks", quick(range(4), 1))
 async def test_a_swap_that_was_lost_from_sight_is_watched_to_its_end(stage: Stage, looks: int) -> None:
     """App and slot are asked one after the other: seen in the middle of a swap they show a state that never was."""
     stage.world.arm.poll_times(looks)
@@ -107,7 +107,7 @@ FINAL: dict[str, tuple[str, Spoil]] = {
 }
 
 
-@pytest.mark.parametrize("what", FINAL)
+@pytest.mark.parametrize("what", quick(FINAL, "quota", "federation is gone", "it belongs to somebody else"))
 async def test_what_azure_refuses_ends_with_its_code(stage: Stage, what: str) -> None:
     code, spoil = FINAL[what]
     spoil(stage)

@@ -11,7 +11,7 @@ from bot.domain.model import Status
 from bot.sim.scenarios import REPOSITORY, TENANT_ID
 from bot.sim.wire import Fault
 from tests.flows.stage import Stage
-from tests.flows.trouble import waited_out
+from tests.flows.trouble import quick, waited_out
 
 WRITES = {
     "deployment": "github POST .*/deployments$",
@@ -107,9 +107,7 @@ READS = {
 }
 
 
-@pytest.mark.parametrize(
-    "what", [what if what in ("variables", "compare") else pytest.param(what, marks=pytest.mark.full) for what in READS]
-)
+@pytest.mark.parametrize("what", quick(READS, "compare"))
 async def test_what_cannot_be_read_is_unknown_and_approves_nothing(stage: Stage, what: str) -> None:
     """A first release runs; while one kind of fact cannot be had, nothing new is asked for, approved or deployed."""
     first = await to_production(stage, "First")
@@ -170,7 +168,7 @@ GATE_READS = {
 }
 
 
-@pytest.mark.parametrize("kind", ["status", "drop"])
+@pytest.mark.parametrize("kind", quick(["status", "drop"], "status"))
 @pytest.mark.parametrize("what", GATE_READS)
 async def test_rule_26_a_gate_stays_shut_while_anything_fails(stage: Stage, what: str, kind: Any) -> None:
     """Every dependency in turn: zero approvals while it fails, one when it is back."""
@@ -201,7 +199,7 @@ async def test_rule_26_a_store_that_cannot_be_read_opens_no_gate(stage: Stage) -
     assert answers(stage, "approved") == 0
 
 
-@pytest.mark.parametrize("what", FAULTS)
+@pytest.mark.parametrize("what", quick(FAULTS, "502", "acted, then dropped"))
 async def test_an_answer_that_was_lost_is_given_once_more_and_no_more(stage: Stage, what: str) -> None:
     """GitHub answers 422 when it heard the first one; that ends it, and is not asked for ever."""
     fault = FAULTS[what](GATE)

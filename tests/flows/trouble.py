@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
+
+import pytest
 
 from bot.domain.model import Status
 from tests.flows.stage import Stage
@@ -56,3 +59,8 @@ async def waited_out(stage: Stage, *, minutes: int = 10) -> None:
 def with_rules(stage: Stage, **changes: Any) -> None:
     """The same controller under other rules. They are frozen for a process, so this is a test's own doing."""
     object.__setattr__(stage.miso, "rules", replace(stage.miso.rules, **changes))
+
+
+def quick(names: Iterable[Any], *first: Any) -> list[Any]:
+    """Parameters of which the ordinary suite takes these, and the full suite all."""
+    return [name if name in first else pytest.param(name, marks=pytest.mark.full) for name in names]
