@@ -25,6 +25,11 @@ log = telemetry.logger("worker")
 _REST_US = 60_000_000
 _LONGEST_WAIT_US = 300_000_000
 
+PATIENCE = 4.0
+"""Seconds. What passes sooner is not worth a write to GitHub, which takes 80 of them a minute; a healthy release
+is proved in less. https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api"""
+PASSING = frozenset({Status.APPROVED, Status.DEPLOYING, Status.DEPLOYED})
+
 Door = Callable[[Any, Miso], Awaitable[None]]
 
 
@@ -54,15 +59,16 @@ class Worker:
         self._advancing: dict[str, asyncio.Task[None]] = {}
         self._reporting: dict[str, asyncio.Task[None]] = {}
         self._draining: dict[str, asyncio.Task[None]] = {}
+        self._seen: dict[str, int] = {}
         self._resting: dict[str, int] = {}
 
     async def run(self) -> None:
         """Until cancelled. What is under way is cancelled too; the next start, or another replica, takes it up."""
-        loops = [self.drain, self.advance, self.report]
+        loops = {"drain": self.drain, "advance": self.advance, "report": lambda: self.report(patience=PATIENCE)}
         try:
             async with asyncio.TaskGroup() as group:
-                for one in loops:
-                    group.create_task(self._forever(one), name=one.__name__)
+                for name, one in loops.items():
+                    group.create_task(self._forever(one), name=name)
         finally:
             under_way = [*self._advancing.values(), *self._reporting.values(), *self._draining.values()]
             for task in under_way:
@@ -183,14 +189,28 @@ class Worker:
 
     # --- three: GitHub ----------------------------------------------------------------------------------------------
 
-    async def report(self) -> int:
-        """Show what has changed. The last state always lands; those in between may be skipped."""
+    async def report(self, *, patience: float = 0.0) -> int:
+        """Show what has changed. The last state always lands; those in between may be skipped.
+
+        With `patience`, a promotion's passing states are shown only when they last so many seconds.
+        """
+        now = self._miso.clock.now_us()
+        due = await self._miso.store.unreported(200)
+        self._seen = {stream: self._seen.get(stream, now) for stream, _ in due}
         started = 0
-        for stream, seq in await self._miso.store.unreported(50):
-            if stream not in self._reporting:
-                self._start(self._reporting, stream, self._show(stream, seq), self._unshown(stream, seq))
-                started += 1
+        for stream, seq in due:
+            fresh = now - self._seen[stream] < int(patience * 1e6)
+            if stream in self._reporting or (fresh and await self._passing(stream)):
+                continue
+            self._seen[stream] = now
+            self._start(self._reporting, stream, self._show(stream, seq), self._unshown(stream, seq))
+            started += 1
         return started
+
+    async def _passing(self, stream: str) -> bool:
+        """Whether this is a promotion on its way, and GitHub shows something of it already."""
+        row = await self._miso.store.promotion(stream)
+        return row is not None and row.status in PASSING and bool(await self._miso.store.surfaces(stream))
 
     async def _show(self, stream: str, seq: int) -> None:
         with telemetry.context(stream=stream):

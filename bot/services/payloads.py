@@ -7,6 +7,7 @@ is limited because deep nesting is an attack and never GitHub's. Pure apart from
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from bot.domain.codes import Code
@@ -14,6 +15,9 @@ from bot.domain.messages import refusal
 
 MOST_DEPTH = 32
 """GitHub's deepest payloads nest about ten levels."""
+
+_STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_BRACKETS = re.compile(rb"[{}\[\]]")
 
 
 class _Duplicate(ValueError):
@@ -49,21 +53,8 @@ def _too_deep(body: bytes) -> bool:
     if body.count(b"{") + body.count(b"[") <= MOST_DEPTH:
         return False
     depth = 0
-    inside = escaped = False
-    for byte in body:
-        if inside:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                inside = False
-        elif byte == 0x22:
-            inside = True
-        elif byte in b"{[":
-            depth += 1
-            if depth > MOST_DEPTH:
-                return True
-        elif byte in b"}]":
-            depth -= 1
+    for bracket in _BRACKETS.findall(_STRINGS.sub(b"", body)):
+        depth += 1 if bracket in b"{[" else -1
+        if depth > MOST_DEPTH:
+            return True
     return False

@@ -133,20 +133,28 @@ async def _promotion(miso: Miso, rows: Sequence[Row]) -> None:
         now_us=miso.clock.now_us(),
         links=Links(repository_url=home, log_url=f"{home}/commit/{request.release.commit}/checks"),
     )
+    # What is about to begin changes the comment when it has begun.
+    waits = promotion.status is Status.REQUESTED and (request.approvals_needed > 0 or promotion.pauses > 0)
+    beginning = promotion.status in (Status.REQUESTED, Status.APPROVED) and not waits
     await _each(
-        _deployment(miso, board, repository, promotion, environment, card.deployment),
-        _check(board, repository, card.check),
-        _comment(miso, repository, application, request.pull_request, home),
+        lambda: _deployment(miso, board, repository, promotion, environment, card.deployment),
+        lambda: _check(board, repository, card.check),
+        lambda: _comment(miso, repository, application, 0 if beginning else request.pull_request, home),
     )
 
 
-async def _each(*surfaces: Awaitable[None]) -> None:
+async def _each(*surfaces: Callable[[], Awaitable[None]]) -> None:
     """Every surface gets its turn, whatever happens to another; then the trouble is told.
 
-    Nothing is left running when this ends: a create that is still under way would be made again by the next call.
+    One after another, the status first: GitHub wants writes in a row and with pauses, so side by side the last would
+    not come sooner and the first would come later. Nothing is left running when this ends: a create that is still under
+    way would be made again by the next call.
+    https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#avoid-concurrent-requests
     """
-    ended = await asyncio.gather(*surfaces, return_exceptions=True)
-    troubles = [trouble for trouble in ended if isinstance(trouble, BaseException)]
+    troubles: list[BaseException] = []
+    for surface in surfaces:
+        ended = await asyncio.gather(surface(), return_exceptions=True)
+        troubles += [trouble for trouble in ended if isinstance(trouble, BaseException)]
     if troubles:
         raise next((trouble for trouble in troubles if isinstance(trouble, Transient)), troubles[0])
 
@@ -180,7 +188,9 @@ async def _deployment(
         await tell()
         return True
 
-    await board.put("status", digest_of(asdict(status)), create=tell, update=again)
+    # GitHub keeps statuses as a log: another word or address is worth an entry, another sentence is not.
+    said = {"state": status.state, "environment_url": status.environment_url}
+    await board.put("status", digest_of(said), create=tell, update=again)
     if production and promotion.status is Status.LIVE:
 
         async def retire() -> int:
@@ -258,8 +268,8 @@ async def _command(miso: Miso, rows: Sequence[Row]) -> None:
     repository = miso.github.at(int(where["installation"]), int(where["repository"]), REPORT)
     board = await _board(miso, first.stream, rows[-1].seq)
     await _each(
-        _reaction(board, repository, int(where["comment"]), refused=first.kind == Note.COMMAND_REFUSED),
-        _reply(board, repository, int(where["pull_request"]), notes.last(rows, Note.COMMAND_ANSWERED)),
+        lambda: _reaction(board, repository, int(where["comment"]), refused=first.kind == Note.COMMAND_REFUSED),
+        lambda: _reply(board, repository, int(where["pull_request"]), notes.last(rows, Note.COMMAND_ANSWERED)),
     )
 
 

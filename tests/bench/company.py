@@ -1,4 +1,4 @@
-"""A pretend company under measurement: the world in one process, the whole controller in another, its webhooks in our hands.
+"""A pretend company under measurement: its world in one process, the controller in another, its webhooks in our hands.
 
 Used by `promoting`. Webhooks of the pretend GitHub come here first, so that the one that is measured can be held until
 everything else is quiet, and its moment is known.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,8 +104,11 @@ class Company:
 
     async def quiet(self) -> None:
         """Until nothing was asked for a moment: what is measured next begins idle."""
-        while time.monotonic() - (self.requests[-1].ended if self.requests else 0.0) < QUIET_SECONDS:
-            await asyncio.sleep(QUIET_SECONDS / 5)
+        with suppress(TimeoutError):
+            while True:
+                self.heard.clear()
+                async with asyncio.timeout(QUIET_SECONDS):
+                    await self.heard.wait()
 
     @property
     def arm(self) -> str:

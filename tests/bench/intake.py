@@ -1,4 +1,4 @@
-"""Durable webhook intake against an empty aiohttp handler: rounds of both, one after the other, medians of the ratios."""
+"""Durable webhook intake against an empty aiohttp handler: rounds of both in turn, medians of the ratios."""
 
 from __future__ import annotations
 
@@ -53,27 +53,30 @@ async def _round(name: str, port: int, count: int, *, seed: int) -> dict[str, fl
 
 def _figures(results: dict[str, list[dict[str, float]]]) -> list[Figure]:
     empty, miso = results["empty"], results["miso"]
-    ratio = median([m["rate"] / e["rate"] for m, e in zip(miso, empty, strict=True)])
-    slower = median([m["p99"] / e["p99"] for m, e in zip(miso, empty, strict=True)])
-    rate = median([m["rate"] for m in miso])
+
+    def middle(name: str) -> tuple[float, float, float]:
+        """Median of the ratios of a round, then both medians."""
+        pairs = [(ours[name], theirs[name]) for ours, theirs in zip(miso, empty, strict=True)]
+        ratio = median([ours / theirs for ours, theirs in pairs])
+        return ratio, median([ours for ours, _ in pairs]), median([theirs for _, theirs in pairs])
+
+    rate, late = middle("rate"), middle("p99")
     busiest = max(each["busy"] for each in [*empty, *miso])
     group = "Webhook intake"
     return [
         Figure(
             group=group,
             what="deliveries a second, each fsynced before its 202",
-            value=f"{ratio:.2f}",
-            against=f"of an empty aiohttp handler ({rate:,.0f} to {median([e['rate'] for e in empty]):,.0f} a second)",
+            value=f"{rate[0]:.2f}",
+            against=f"of an empty aiohttp handler ({rate[1]:,.0f} to {rate[2]:,.0f} a second)",
             wish="≥ 0.30",
-            met=ratio >= 0.3,
+            met=rate[0] >= 0.3,
         ),
         Figure(
             group=group,
             what="p99 of an answer",
-            value=f"{slower:.1f} ×",
-            against=f"the empty handler's ({milliseconds(median([m['p99'] for m in miso]))} to"
-            f" {milliseconds(median([e['p99'] for e in empty]))}; p50 {milliseconds(median([m['p50'] for m in miso]))} to"
-            f" {milliseconds(median([e['p50'] for e in empty]))})",
+            value=f"{late[0]:.1f} ×",
+            against=f"the empty handler's ({milliseconds(late[1])} to {milliseconds(late[2])})",
         ),
         Figure(group=group, what="load generator", value=f"{busiest:.0%}", against="of a core at its busiest"),
     ]

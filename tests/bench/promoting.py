@@ -53,7 +53,7 @@ async def quick(*, builds: int, through: int, say: Callable[[str], None]) -> lis
 
 async def at_the_pace_of_life(*, pulls: int, say: Callable[[str], None]) -> list[Figure]:
     """Writes to GitHub where nothing is quick: `pulls` pull requests go through all three environments."""
-    pace = {"GITHUB_WRITE_SPACING": "1", "AZURE_POLL_SECONDS": "0.7", "PROBE_INTERVAL": "1.5"}
+    pace = {"GITHUB_WRITE_SPACING": "1", "AZURE_POLL_SECONDS": "2", "PROBE_INTERVAL": "3"}
     with tempfile.TemporaryDirectory(prefix="miso-bench-") as folder:
         async with company.running(Path(folder), **pace) as shop:
             await shop.sim.call("arm.poll_times", times=3)
