@@ -179,9 +179,10 @@ class Events:
         self._tell("deployment_review", repo, who, payload)
 
     def _run_in_brief(self, repo: Repository, run: Run) -> Json:
-        """The run as deployment events carry it: without its commit."""
+        """The run as deployment events carry it: without its commit, and without a word of earlier attempts."""
         whole = work.workflow_run(self.state, repo, run)
         del whole["head_commit"]
+        whole["previous_attempt_url"] = None
         return whole
 
     def workflow_run(self, repo: Repository, run: Run, action: str) -> None:
