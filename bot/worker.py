@@ -39,6 +39,10 @@ class Doors(Protocol):
     def fetch(self, event: Any) -> frozenset[Door]: ...
 
 
+UNDER_WAY = frozenset({Status.DEPLOYING, Status.DEPLOYED, Status.UNHEALTHY, Status.FAILED, Status.ROLLING_BACK})
+"""Where an open promotion has begun to change Azure: nothing else begins in its environment."""
+
+
 class Worker:
     """Three loops and what they have under way in this process."""
 
@@ -130,7 +134,9 @@ class Worker:
         return told
 
     async def _open(self, delivery: Delivery) -> None:
-        data = payloads.parse(delivery.body)
+        # Most bodies are parsed faster than a thread is woken; a huge one must not stop the loop for a second.
+        huge = len(delivery.body) > 1_000_000
+        data = await asyncio.to_thread(payloads.parse, delivery.body) if huge else payloads.parse(delivery.body)
         if delivery.hook_target_id and delivery.hook_target_id != str(self._miso.rules.app_id):
             await self._park(delivery, Code.APP_MISMATCH, "The delivery names another App.")
             return
@@ -160,11 +166,15 @@ class Worker:
         now = self._miso.clock.now_us()
         started = 0
         leases = await self._miso.store.leases()
-        for row in await self._miso.store.open_promotions():
+        rows = await self._miso.store.open_promotions()
+        busy = {row.environment_id: row.stream for row in rows if row.status in UNDER_WAY}
+        for row in rows:
             if row.wake_at_us > now or row.environment_id in self._advancing or len(self._advancing) >= 64:
                 continue
             if row.status is Status.REQUESTED or f"{row.application_id}/{row.environment_id}" in leases:
                 continue
+            if busy.get(row.environment_id, row.stream) != row.stream:
+                continue  # what has begun there comes first, paused or not
             if self._resting.get(row.stream, 0) > now:
                 continue
             self._start(self._advancing, row.environment_id, self._move(row), self._fault_at(row.stream))

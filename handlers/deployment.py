@@ -22,7 +22,10 @@ async def created(event: Event, miso: Miso) -> None:
     seen = DeploymentEvent.model_validate(event.data)
     made = seen.deployment
     app = made.performed_via_github_app
-    if app is not None and app.id == miso.rules.app_id:
+    # GitHub does not always name the App; its account's name is reserved for it then.
+    if (app is not None and app.id == miso.rules.app_id) or (
+        app is None and seen.sender.type == "Bot" and seen.sender.login == f"{miso.rules.app_slug}[bot]"
+    ):
         return
     origin = Origin(delivery=event.delivery_id, installation_id=seen.installation.id, repository_id=seen.repository.id)
     await audits.deployment_seen(

@@ -15,7 +15,7 @@ from azure.core.polling import AsyncLROPoller
 
 from bot.domain.codes import Code
 from bot.domain.messages import refusal
-from bot.domain.model import Environment, Json, Observed, Place, Plan, Step
+from bot.domain.model import Environment, Json, Observed, Plan, Step
 
 OWNER, ENVIRONMENT, DEPLOYMENT = "miso-owner", "miso-env", "miso-deployment"
 PINNED = re.compile(r"[^\s@|]+@(sha256:[0-9a-f]{64})")
@@ -73,27 +73,6 @@ def tags(existing: Mapping[str, str], wanted: Json, environment: Environment, wr
     if len(merged) > MOST_TAGS:
         raise refusal(Code.AZURE_REFUSED)
     return merged
-
-
-def is_ours(place: Place, environment: Environment, owner: str) -> bool:
-    """Whether this resource may be written: absent, or tagged for this environment and for nobody else.
-
-    A resource on which an operator set our `miso-env` tag has been handed over; the missing owner is then filled in.
-    """
-    if not place.exists:
-        return True
-    return place.environment_id.lower() == environment.id.lower() and place.owner in ("", owner)
-
-
-def must_be_ours(environment: Environment, owner: str, seen: Observed) -> None:
-    """Refuse to touch what belongs to others. A slot without our tags belongs to whom its app belongs."""
-    if not is_ours(seen.main, environment, owner):
-        raise refusal(Code.NOT_OURS)
-    slot = seen.slot
-    if slot is None or not slot.exists or (not slot.owner and not slot.environment_id):
-        return
-    if not is_ours(slot, environment, owner):
-        raise refusal(Code.NOT_OURS)
 
 
 def body_of(value: Json) -> IO[bytes]:

@@ -20,11 +20,12 @@ from bot.azure.credentials import Assertion
 from bot.azure.faults import classify, details, transient
 from bot.azure.policies import Timeouts
 from bot.azure.resume import may_resume
-from bot.azure.target import Target, Write, must_be_ours
+from bot.azure.target import Target, Write
 from bot.azure.transport import SCOPE, Clients
 from bot.azure.webapp import WebApps
 from bot.domain.codes import Code
 from bot.domain.model import Environment, Observed, Plan, Step, TargetKind, Untrusted
+from bot.domain.plan import must_be_ours
 from bot.telemetry import logger
 
 log = logger(__name__)
@@ -108,7 +109,7 @@ class AzureWindow:
     async def _write(self, environment: Environment, write: Write, progress: _Progress, saved: Saved) -> None:
         target = self._target(environment)
         seen = await target.observe(environment, write.request_id)
-        must_be_ours(environment, self._owner, seen)
+        must_be_ours(seen, environment, self._owner)
         if write.resume:
             progress.changed = True
             try:

@@ -9,7 +9,10 @@ transaction; a test rebuilds the projection from rows and finds it equal. Only r
 | probe.passed     | it is also the last that was seen healthy, and a hold of its own stream is over           |
 | deploy.failed    | it is held if anything was written; what runs stays as it is known                        |
 | probe.failed     | it is held; it still runs until the rollback is done                                      |
+| deploy.started   | the promotion has the environment to itself                                               |
 | rollback.done    | the last one that was seen healthy runs again                                             |
+| rollback.failed  | nobody knows what runs; it is taken for what was tried last, so that a way back is open    |
+| whatever ends it | the environment is free for others                                                        |
 | hold.cleared     | that stream's hold is lifted                                                              |
 """
 
@@ -31,12 +34,16 @@ def apply(state: EnvironmentState, row: Row, promotion: Promotion) -> Environmen
     if promotion.status is Status.NEWER or row.v > VERSION:
         return None
     after = _after(state, row, promotion)
+    if after.busy == row.stream and not promotions.is_open(promotion):
+        after = replace(after, busy="")
     return None if after == state else replace(after, version=state.version + 1)
 
 
 def _after(state: EnvironmentState, row: Row, promotion: Promotion) -> EnvironmentState:
     match row.kind:
-        case Kind.DEPLOY_DONE:
+        case Kind.DEPLOY_STARTED:
+            return replace(state, busy=row.stream)
+        case Kind.DEPLOY_DONE | Kind.ROLLBACK_FAILED:
             return replace(state, running=row.stream)
         case Kind.PROBE_PASSED:
             held = (*_without(state, row.stream), *_left(promotion, row))

@@ -245,6 +245,9 @@ class EnvironmentState:
     last_verified: str = ""
     """Stream of the release that was last seen healthy there: where a rollback goes."""
     held: tuple[Hold, ...] = ()
+    busy: str = ""
+    """Stream whose deployment has begun here and is neither live, undone nor left to a person, paused or not. Nothing
+    else begins meanwhile: what it wrote, or what it would undo, would be another's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -598,3 +601,5 @@ class DeploymentStatus:
     environment: str
     environment_url: str = ""
     log_url: str = ""
+    retires_older: bool = False
+    """Ask GitHub to make older deployments of the environment inactive; it does so for any but production ones."""

@@ -24,6 +24,7 @@ __all__ = [
     "happened",
     "health_path",
     "image",
+    "must_be_ours",
     "port",
     "rollback_steps",
     "shape",
@@ -252,6 +253,22 @@ def rollback_steps(previous: Plan, failed: Plan, observed: Observed) -> tuple[St
 def happened(step: Step, plan: Plan, *, observed: Observed) -> bool:
     """Whether Azure shows that this write of this plan took place, so that it must not be done again."""
     return step not in steps(plan, observed)
+
+
+def is_ours(place: Place, environment: Environment, controller: str) -> bool:
+    """Whether a resource is this environment's: free, or tagged so and by no other installation of Miso."""
+    if not place.exists:
+        return True
+    return place.environment_id.lower() == environment.id.lower() and place.owner in ("", controller)
+
+
+def must_be_ours(observed: Observed, environment: Environment, controller: str) -> None:
+    """Refuse (`not_ours`) what belongs to others. A slot without our tags belongs to whom its app belongs."""
+    slot = observed.slot
+    tagged = slot is not None and slot.exists and (slot.owner or slot.environment_id)
+    places = [observed.main, slot] if slot is not None and tagged else [observed.main]
+    if not all(is_ours(place, environment, controller) for place in places):
+        raise refusal(Code.NOT_OURS)
 
 
 def shown(observed: Observed) -> dict[str, Any]:

@@ -72,13 +72,13 @@ class Reporter(Door):
     async def deployment_status(self, deployment_id: int, status: DeploymentStatus) -> None:
         """https://docs.github.com/en/rest/deployments/statuses#create-a-deployment-status
 
-        `auto_inactive` is off: GitHub would leave out production; `older_deployments` serves all environments alike.
+        GitHub never makes older production deployments inactive: those are found by `older_deployments`.
         """
         body: dict[str, Any] = {
             "state": status.state,
             "description": characters(status.description, LONGEST_DESCRIPTION),
             "environment": status.environment,
-            "auto_inactive": False,
+            "auto_inactive": status.retires_older,
         }
         if status.environment_url:
             body["environment_url"] = status.environment_url

@@ -260,12 +260,15 @@ def _tries(promotion: Promotion) -> int:
 
 
 async def _observe(miso: Miso, hold: Hold) -> Observed:
+    """What Azure shows. Refuses what is not ours before anything is concluded from it, asked of it or written to it."""
     try:
         async with asyncio.timeout(miso.rules.observe_deadline):
-            return await miso.azure.observe(hold.environment, request_id=hold.stream)
+            seen = await miso.azure.observe(hold.environment, request_id=hold.stream)
     except TimeoutError:
         late = explain(Code.AZURE_TIMEOUT, step="observe")
         raise Transient(late.code, late.sentence) from None
+    plan.must_be_ours(seen, hold.environment, miso.rules.controller)
+    return seen
 
 
 async def _loaded(miso: Miso, hold: Hold) -> Promotion:

@@ -97,7 +97,9 @@ async def _judge(miso: Miso, first: Row) -> Answer:
     if held is not None:
         return _no(held)
     promotion = await _promotion(miso, environment, commit)
-    if promotion is not None and promotion.status in (Status.REJECTED, Status.REFUSED, Status.ROLLED_BACK):
+    over = promotion is not None and promotion.status in (Status.REJECTED, Status.REFUSED, Status.ROLLED_BACK)
+    if over and promotion is not None and promotion.changed_us >= first.at_us:
+        # What ended before the gate asked says nothing about today; a hold does, and was looked at above.
         return _no(refusal(Code.GATE_REJECTED))
     if promotion is not None and await _goes(miso, promotion) and await _runs_it(place, int(body["run"]), commit):
         return Answer(state="approved", code=Code.GATE_APPROVED, sentence=refusal(Code.GATE_APPROVED).sentence)

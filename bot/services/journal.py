@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from bot.context import Miso
 from bot.domain import environments
 from bot.domain.model import Append, Claim, Conflict, EnvironmentState, Fence, NewRow, Row
-from bot.domain.promotion import Promotion, apply, fold, project
+from bot.domain.promotion import Kind, Promotion, apply, fold, project
 from bot.errors import Transient
 
 RACES = 20
@@ -68,6 +68,8 @@ async def record(
                 await miso.store.delivery_done(inbox_done)
             return Recorded(promotion=before)
         append = await _prepare(miso, stream, before, new, claim, fence, free, forget)
+        if append is None:
+            return Recorded(promotion=before, conflict=Conflict.LEASE)
         written = await miso.store.append([append, *beside] if new else list(beside), inbox_done=inbox_done)
         if isinstance(written, Conflict):
             if written in (Conflict.LEASE, Conflict.FENCE):
@@ -87,13 +89,15 @@ async def _prepare(
     fence: Fence | None,
     free: bool,
     forget: tuple[str, ...],
-) -> Append:
+) -> Append | None:
     now = miso.clock.now_us()
     head = before.head_seq if before else 0
     promotion, environment = before, None
     for number, row in enumerate(new, start=head + 1):
         stored = as_row(row, stream, number, now)
         promotion = fold([stored]) if promotion is None else apply(promotion, stored)
+        if row.kind == Kind.DEPLOY_STARTED and await _taken(miso, promotion):
+            return None
         environment = await _environment(miso, environment, stored, promotion) or environment
     return Append(
         stream=stream,
@@ -108,6 +112,12 @@ async def _prepare(
         forget=forget,
         show=True,
     )
+
+
+async def _taken(miso: Miso, promotion: Promotion) -> bool:
+    """Whether another promotion's deployment is still half done there. Holds at the write: the version is compared."""
+    state = await miso.store.environment_state(promotion.environment_id)
+    return state.busy not in ("", promotion.stream)
 
 
 async def _environment(

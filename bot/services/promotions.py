@@ -68,6 +68,8 @@ async def request(miso: Miso, ask: Ask, place: Place, application: Application, 
     stream = journal.stream_id("promotion", ask.cause, environment.id)
     existing = await journal.load(miso, stream)
     if existing is not None:
+        # Perhaps somebody died between the request and this: it is told again, which changes nothing the second time.
+        await _supersede(miso, environment, stream)
         return Outcome(promotion=existing)
     decision, row = await _decide(miso, ask, place, application, environment, stream)
     if row is None:
@@ -173,6 +175,9 @@ async def approve(miso: Miso, stream: str, actor: Actor, origin: Origin, cause: 
         return [_row(Kind.APPROVED, actor, environment, body)]
 
     done = await journal.record(miso, stream, decide)
+    if not done.rows and done.promotion is not None:
+        # Somebody else moved it on in between: what is told is the decision over what stands there now.
+        decision = judge(done.promotion)
     return Outcome(promotion=done.promotion, decision=decision)
 
 
@@ -237,6 +242,8 @@ async def admit(miso: Miso, promotion: Promotion, environment: Environment) -> N
     try:
         decision = await _decide_effect(miso, promotion, environment)
     except Transient as later:
+        if promotion.pauses >= MOST_PAUSES:
+            return _refused(promotion, environment, refusal(Code(later.code)))
         return _later(miso, promotion, environment, later.code, later.sentence, later.retry_after)
     except Refused as no:
         return _refused(promotion, environment, no)
@@ -368,12 +375,20 @@ async def rollback_target(miso: Miso, application: Application, environment: Env
     held = {hold.digest for hold in state.held}
     if commit and all(row.digest in held for row in rows):
         raise refusal(Code.RELEASE_HELD, stage=environment.stage, commit=rows[0].commit[:12])
+    if not commit:
+        rows = _before(rows, running)
     for row in rows:
         if row.digest not in held and (running is None or row.digest != running.digest):
             found = await journal.load(miso, row.stream)
             if found is not None:
                 return found.request.release
     raise refusal(Code.NOTHING_TO_ROLL_BACK_TO)
+
+
+def _before(rows: Sequence[PromotionRow], running: Release | None) -> Sequence[PromotionRow]:
+    """Those that were live here before what runs now first was: going back never goes forward."""
+    own = [row.requested_us for row in rows if running is not None and row.digest == running.digest]
+    return [row for row in rows if not own or row.requested_us < min(own)]
 
 
 async def _waiting(miso: Miso, stream: str) -> tuple[Promotion | None, Environment | None]:

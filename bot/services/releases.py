@@ -38,20 +38,19 @@ class Build:
 async def build_finished(miso: Miso, origin: Origin, build: Build) -> None:
     """Path A, up to the request for dev. What stands in the way is shown as a check on the commit."""
     applications, _ = await access.registered(miso, origin.repository_id)
-    place, run, text = await asyncio.gather(
+    repository = access.facts_of(miso, origin)
+    place, run, text, pulls = await asyncio.gather(
         access.bind(miso, origin, Stage.DEV),
-        access.facts_of(miso, origin).workflow_run(build.run_id),
-        access.facts_of(miso, origin).file(CONFIG_PATH, build.commit),
+        repository.workflow_run(build.run_id),
+        repository.file(CONFIG_PATH, build.commit),
+        repository.pull_requests_of(build.commit),
     )
     if run is None or not _counts(run, place, build) or (not applications and text is None):
         return
     config = repository_config.parse(text) if text is not None else None
     if isinstance(config, RepositoryConfig) and run.path != config.build:
         return
-    ours, pulls = await asyncio.gather(
-        _on_default_branch(place, build.commit), place.repository.pull_requests_of(build.commit)
-    )
-    if not ours:
+    if not await _on_default_branch(place, build.commit):
         return
     actor = Actor(kind=ActorKind.WORKFLOW, id=run.id, login=run.path)
     try:
@@ -136,7 +135,10 @@ async def _refused(
     miso: Miso, origin: Origin, build: Build, actor: Actor, no: Refused, faults: tuple[ConfigFault, ...] = ()
 ) -> None:
     """Write down that a build went nowhere, and why; the report loop makes a check of it."""
-    stream = journal.stream_id("notice", "build", origin.repository_id, build.run_id, build.attempt)
+    # A fault of the configuration belongs to the commit, however many workflows ran for it.
+    of_commit = no.code in (Code.CONFIG_INVALID, Code.CONFIG_MISSING)
+    cause = (build.commit,) if of_commit else (build.run_id, build.attempt)
+    stream = journal.stream_id("notice", "build", origin.repository_id, *cause)
     body = {
         "installation": origin.installation_id,
         "repository": origin.repository_id,

@@ -142,7 +142,8 @@ def projections(db: Database) -> None:
           version INTEGER NOT NULL,
           running TEXT NOT NULL,
           last_verified TEXT NOT NULL,
-          held TEXT NOT NULL
+          held TEXT NOT NULL,
+          busy TEXT NOT NULL
         );
         """,
     )

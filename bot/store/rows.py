@@ -176,17 +176,19 @@ def state_columns(state: EnvironmentState) -> dict[str, Any]:
         "running": state.running,
         "last_verified": state.last_verified,
         "held": canonical(held),
+        "busy": state.busy,
     }
 
 
 def state_from(columns: Columns) -> EnvironmentState:
-    environment_id, version, running, last_verified, held = columns
+    environment_id, version, running, last_verified, held, busy = columns
     return EnvironmentState(
         environment_id=environment_id,
         version=version,
         running=running,
         last_verified=last_verified,
         held=tuple(Hold(**hold) for hold in json.loads(held)),
+        busy=busy,
     )
 
 

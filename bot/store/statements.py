@@ -181,16 +181,17 @@ def promotions(filters: Iterable[str]) -> str:
 
 # A state of version n replaces version n - 1 only; the first must be version 1.
 SET_ENVIRONMENT = """
-INSERT INTO environment_state (environment_id, version, running, last_verified, held)
-SELECT :environment_id, :version, :running, :last_verified, :held
+INSERT INTO environment_state (environment_id, version, running, last_verified, held, busy)
+SELECT :environment_id, :version, :running, :last_verified, :held, :busy
 WHERE :version = 1 OR EXISTS (SELECT 1 FROM environment_state WHERE environment_id = :environment_id)
 ON CONFLICT (environment_id) DO UPDATE SET
-  version = excluded.version, running = excluded.running, last_verified = excluded.last_verified, held = excluded.held
+  version = excluded.version, running = excluded.running, last_verified = excluded.last_verified, held = excluded.held,
+  busy = excluded.busy
 WHERE environment_state.version = excluded.version - 1
 RETURNING version"""
 
 ENVIRONMENT_STATE = """
-SELECT environment_id, version, running, last_verified, held FROM environment_state
+SELECT environment_id, version, running, last_verified, held, busy FROM environment_state
 WHERE environment_id = :environment_id"""
 
 

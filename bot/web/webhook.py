@@ -21,6 +21,7 @@ from bot.domain.model import NewDelivery, Received
 from bot.errors import Transient
 
 PATH = "/github/webhooks"
+MOST_BYTES_AT_ONCE = 64 * 1024 * 1024
 MOST_BYTES = 25 * 1024 * 1024
 """GitHub never sends more. https://docs.github.com/webhooks/webhook-events-and-payloads#payload-cap"""
 READ_SECONDS = 8.0
@@ -37,22 +38,20 @@ def routes(miso: Miso, secrets: Sequence[str]) -> list[web.RouteDef]:
     keys = tuple(secret.encode() for secret in secrets)
     if not keys or not all(keys):
         raise ValueError("a webhook secret is needed")
+    room = Room()
 
     async def receive(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
             return _no(415, "content_type", "Set the hook's content type to application/json.")
         if (request.content_length or 0) > MOST_BYTES:
             return _no(413, "body_too_large", "GitHub sends at most 25 MB.")
-        try:
-            async with asyncio.timeout(READ_SECONDS):
-                body = await _read(request)
-        except TimeoutError:
-            return _no(408, "body_too_slow", "The body did not arrive in time.")
-        except web.RequestPayloadError:
-            return _no(400, "body_unreadable", "The body is not what its headers say.")
-        if body is None:
-            return _no(413, "body_too_large", "GitHub sends at most 25 MB.")
-        if not signed(body, request.headers.get("X-Hub-Signature-256", ""), keys):
+        signature = request.headers.get("X-Hub-Signature-256", "")
+        if not _SIGNATURE.fullmatch(signature.encode("utf-8", "replace")):
+            return _no(401, "signature", "The signature does not fit the body and our secret.")
+        body = await _whole(request, room)
+        if isinstance(body, web.Response):
+            return body
+        if not signed(body, signature, keys):
             return _no(401, "signature", "The signature does not fit the body and our secret.")
         guid = request.headers.get("X-GitHub-Delivery", "")
         event = request.headers.get("X-GitHub-Event", "")
@@ -89,16 +88,46 @@ def signed(body: bytes, header: str, keys: Sequence[bytes]) -> bool:
     return fits
 
 
-async def _read(request: web.Request) -> bytes | None:
-    """The body, or None as soon as it is too large: nothing beyond the cap is ever held."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.content.iter_any():
-        size += len(part)
-        if size > MOST_BYTES:
-            return None
-        parts.append(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+class Full(Exception):
+    """More is being read at once than this process wants to hold for strangers."""
+
+
+class Room:
+    """Bytes of all bodies that are being read now: nobody has proven yet that they come from GitHub."""
+
+    def __init__(self, most: int = MOST_BYTES_AT_ONCE) -> None:
+        self._left = most
+
+    async def read(self, request: web.Request) -> bytes | None:
+        """The body, or None as soon as it is too large: nothing beyond the cap is ever held. Raises Full."""
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async for part in request.content.iter_any():
+                size += len(part)
+                self._left -= len(part)
+                if size > MOST_BYTES:
+                    return None
+                if self._left < 0:
+                    raise Full
+                parts.append(part)
+        finally:
+            self._left += size
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _whole(request: web.Request, room: Room) -> bytes | web.Response:
+    """The body, or the answer to one that cannot be had."""
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            body = await room.read(request)
+    except TimeoutError:
+        return _no(408, "body_too_slow", "The body did not arrive in time.")
+    except (web.RequestPayloadError, ConnectionError):
+        return _no(400, "body_unreadable", "The body is not what its headers say.")
+    except Full:
+        return _no(503, "too_much_at_once", "Too much is arriving at once; send it again later.")
+    return _no(413, "body_too_large", "GitHub sends at most 25 MB.") if body is None else body
 
 
 _TOLD = {received: f'{{"delivery":"{received.value}"}}' for received in Received}

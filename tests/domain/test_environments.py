@@ -39,14 +39,17 @@ def hold(stream: str, seq: int) -> Hold:
 
 def test_a_request_changes_nothing() -> None:
     assert after(story()) == EMPTY
-    assert after(story("deploy.started", "step.begun", "step.done")) == EMPTY
+    begun = after(story("deploy.started", "step.begun", "step.done"))
+    assert begun == replace(EMPTY, version=1, busy="one")
 
 
 def test_what_was_deployed_runs_and_what_was_proved_is_where_a_rollback_goes() -> None:
     deployed = after(story(*GOOD[:-1]))
-    assert (deployed.running, deployed.last_verified, deployed.version) == ("one", "", 1)
+    assert (deployed.running, deployed.last_verified, deployed.version) == ("one", "", 2)
+    assert deployed.busy == "one"
     proved = after(story(*GOOD))
-    assert (proved.running, proved.last_verified, proved.version) == ("one", "one", 2)
+    assert (proved.running, proved.last_verified, proved.version) == ("one", "one", 3)
+    assert proved.busy == ""
 
 
 def test_what_fails_is_held_and_the_last_good_one_runs_again() -> None:
@@ -85,9 +88,9 @@ def test_a_failure_is_held_once() -> None:
 
 def test_rows_of_a_newer_miso_change_nothing() -> None:
     newer = story("deploy.started", "deploy.teleported", "deploy.done", "probe.passed")
-    assert after(newer) == EMPTY
+    assert after(newer) == replace(EMPTY, version=1, busy="one"), "a newer Miso still has it under way"
     versioned = [replace(row, v=2) if row.kind == "deploy.done" else row for row in story(*GOOD)]
-    assert after(versioned) == EMPTY
+    assert after(versioned) == replace(EMPTY, version=1, busy="one")
 
 
 def test_rows_of_other_streams_are_passed_over() -> None:

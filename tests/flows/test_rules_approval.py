@@ -185,7 +185,7 @@ async def test_rule_16_every_verb_that_changes_something_asks_who_it_is(stage: S
     assert environment is not None
     request = before.request
     origin = Origin(installation_id=request.installation_id, repository_id=request.release.repository_id)
-    place = await promotions.access.bind(stage.miso, origin, environment.stage)
+    place = await access.bind(stage.miso, origin, environment.stage)
     eve, bob = stage.world.github.person("eve").id, stage.world.github.person("bob").id
     strangers = [
         Actor(kind=ActorKind.PERSON, id=eve, login="eve"),

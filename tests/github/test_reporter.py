@@ -28,7 +28,7 @@ def check(sha: str, **changes: Any) -> CheckRun:
     return CheckRun(**(shown | changes))
 
 
-def status(state: str, description: str = "", **more: str) -> DeploymentStatus:
+def status(state: str, description: str = "", **more: Any) -> DeploymentStatus:
     return DeploymentStatus(state=state, description=description, environment="production", **more)
 
 

@@ -15,11 +15,11 @@ from azure.core.pipeline.transport import AioHttpTransport
 
 from bot.app import USER_AGENT, Running, tls
 from bot.azure.credentials import credential
-from bot.azure.target import must_be_ours
 from bot.azure.transport import SCOPE
 from bot.cli.doctor.entra import code_of, meaning
 from bot.cli.doctor.finding import Finding, by_stage, fail, failed, ok, warn
 from bot.domain.model import Environment
+from bot.domain.plan import must_be_ours
 from bot.errors import MisoError
 from bot.oidc.issue import DISCOVERY_PATH, subject
 from bot.oidc.keys import TERMS, Use
@@ -133,7 +133,7 @@ async def _resource(running: Running, settings: Settings, area: str, environment
     check = f"{environment.target} {environment.name}"
     seen = await running.azure.observe(environment, request_id=REQUEST)
     try:
-        must_be_ours(environment, settings.controller_name, seen)
+        must_be_ours(seen, environment, settings.controller_name)
     except MisoError as fault:
         return failed(area, check, fault)
     if not seen.main.exists:

@@ -31,6 +31,7 @@ from bot.domain.model import (
     Environment,
     ProbeKind,
     Release,
+    Stage,
     Status,
     Step,
     TargetKind,
@@ -121,6 +122,7 @@ def report(
             environment=environment.github_name,
             environment_url=_address(promotion, environment) if promotion.status is Status.LIVE else "",
             log_url=_checked(links.log_url or links.details_url),
+            retires_older=environment.stage is not Stage.PRODUCTION,
         ),
         check=CheckRun(
             name=check_name(environment),
