@@ -83,6 +83,8 @@ def connect(path: Path, *, busy_seconds: float, readonly: bool = False) -> sqlit
     try:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        # What was deleted is overwritten: continuation tokens of Azure are kept only as long as they are needed.
+        connection.execute("PRAGMA secure_delete = ON")
         if readonly:
             connection.execute("PRAGMA query_only = ON")
     except BaseException:
