@@ -17,12 +17,12 @@ from bot.context import Azure, GitHub, Images, Miso, Oidc, Probe
 from bot.domain.codes import Code
 from bot.domain.events import WorkflowRunEvent
 from bot.domain.messages import refusal
-from bot.domain.model import Delivery, DeliveryState, NewDelivery
+from bot.domain.model import Delivery, DeliveryState, NewDelivery, Status, Surface, Written
 from bot.domain.rules import Rules
 from bot.errors import Transient
 from bot.store.sqlite import SqliteStore
-from bot.worker import Worker
-from tests.store.builders import Clock, append
+from bot.worker import PATIENCE, Worker
+from tests.store.builders import Clock, append, promotion
 
 GUID = "11111111-2222-4333-8444-555555555555"
 Door = Callable[[Event, Miso], Awaitable[None]]
@@ -297,3 +297,34 @@ async def test_the_loops_end_when_they_are_cancelled_and_leave_the_work_in_the_s
     with pytest.raises(asyncio.CancelledError):
         await running
     assert (await desk.kept()).state is DeliveryState.WAITING
+
+
+async def shown(desk: Desk, stream: str, seq: int, status: Status) -> None:
+    """One more row of a promotion that GitHub shows already."""
+    summed = promotion(stream, seq, status=status, is_open=status is not Status.LIVE)
+    written = await desk.store.append([replace(append(stream, seq, promotion=summed), show=True)])
+    assert isinstance(written, Written)
+    await desk.store.save_surface(Surface(stream=stream, surface="deployment", remote_id=1, shown_seq=0, body_hash=""))
+
+
+async def test_a_state_that_passes_at_once_is_not_worth_a_write(desk: Desk) -> None:
+    worker = desk.worker()
+    await shown(desk, "promotion-1", 1, Status.DEPLOYING)
+    assert await worker.report(patience=PATIENCE) == 0
+    desk.clock.pass_(PATIENCE / 2)
+    await shown(desk, "promotion-1", 2, Status.DEPLOYED)
+    assert await worker.report(patience=PATIENCE) == 0
+    desk.clock.pass_(PATIENCE / 2)
+    assert await worker.report(patience=PATIENCE) == 1, "what goes on changing is shown as well, once it is time"
+
+
+@pytest.mark.parametrize("status", [Status.REQUESTED, Status.UNHEALTHY, Status.ROLLING_BACK, Status.LIVE])
+async def test_what_people_wait_for_is_shown_at_once(desk: Desk, status: Status) -> None:
+    await shown(desk, "promotion-1", 1, status)
+    assert await desk.worker().report(patience=PATIENCE) == 1
+
+
+async def test_the_first_state_is_shown_at_once_whatever_it_is(desk: Desk) -> None:
+    summed = promotion("promotion-1", 1, status=Status.DEPLOYING)
+    await desk.store.append([replace(append("promotion-1", 1, promotion=summed), show=True)])
+    assert await desk.worker().report(patience=PATIENCE) == 1

@@ -5,6 +5,7 @@ Used by every part of the bench; `page` prints and writes them.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ class Figure:
 def percentile(samples: Sequence[float], share: float) -> float:
     """The nearest rank: a value that really occurred."""
     ordered = sorted(samples)
-    return ordered[min(len(ordered) - 1, max(0, round(share * len(ordered) + 0.5) - 1))]
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def median(samples: Sequence[float]) -> float:
