@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.model import Actor, ActorKind, Status
 from bot.errors import Refused
-from bot.services import promotions, registering
+from bot.services import access, promotions, registering
 from bot.services.access import Origin
 from bot.sim.scenarios import REPOSITORY
 from tests.flows.stage import Stage
