@@ -10,7 +10,7 @@ from bot.domain.model import Status
 from bot.sim import scenarios
 from bot.sim.scenarios import CONFIG, REPOSITORY
 from tests.flows.stage import Stage
-from tests.flows.words import in_test, rows, types, waiting
+from tests.flows.words import in_test, replies, rows, types, waiting
 
 
 async def pushed(stage: Stage, files: dict[str, str | None], **how: Any) -> str:
@@ -42,13 +42,13 @@ async def test_rule_01_an_approval_does_not_fall_on_what_was_put_in_its_place(st
     first = await in_test(stage, "Seen")
     second = await in_test(stage, "Swapped in")
     await stage.says("ann", "/promote production", on=first["number"])
-    await stage.sim.hold()
+    await stage.sim.drop_next(count=1, event="issue_comment")
     await stage.sim.comment(REPOSITORY, first["number"], "bob", "/approve")
-    await stage.sim.comment(
-        REPOSITORY, first["number"], "ann", f"/promote production @{second['merge_commit_sha'][:12]}"
-    )
-    await stage.sim.release(order="lifo")
+    await stage.says("ann", f"/promote production @{second['merge_commit_sha'][:12]}", on=first["number"])
+    [late] = [d for d in await stage.sim.deliveries() if d["event"] == "issue_comment" and d["status_code"] == 504]
+    await stage.sim.redeliver(late["id"])
     await stage.settle()
+    assert "nothing_to_approve" in (await replies(stage, first["number"]))[-1]
     latest = await stage.latest("production")
     assert latest.request.release.commit == second["merge_commit_sha"]
     assert (latest.status, latest.approvals) == (Status.REQUESTED, ())
