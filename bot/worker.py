@@ -209,10 +209,11 @@ class Worker:
         self._seen = {stream: self._seen.get(stream, now) for stream, _ in due}
         started = 0
         for stream, seq in due:
-            fresh = now - self._seen[stream] < int(patience * 1e6)
-            if stream in self._reporting or (fresh and await self._passing(stream)):
+            if stream in self._reporting:
+                self._seen[stream] = now  # what changes while it is shown has its own time to pass
                 continue
-            self._seen[stream] = now
+            if now - self._seen[stream] < int(patience * 1e6) and await self._passing(stream):
+                continue
             self._start(self._reporting, stream, self._show(stream, seq), self._unshown(stream, seq))
             started += 1
         return started
