@@ -91,8 +91,8 @@ class Store(Protocol):
         """What is wrong with the hash chains; empty when every row is as it was written."""
         ...
 
-    async def count(self, kind: str, actor_id: int, since_us: int) -> int:
-        """How many rows of this kind an account caused since then."""
+    async def count(self, kind: str, since_us: int, *, actor_id: int | None = None, stream_prefix: str = "") -> int:
+        """How many rows of this kind were written since then: by one account, in streams that begin so, or both."""
         ...
 
     # projections
@@ -263,8 +263,11 @@ class Azure(Protocol):
         request_id: str,
         resume: str = "",
         saved: Callable[[str], Awaitable[None]],
+        keep: Callable[[], Awaitable[None]],
     ) -> None:
         """One write and its polling, inside `deadline` seconds.
+
+        `keep` is awaited directly before the one request that changes something: it gives a full lease or raises.
 
         Reads ownership tags first and refuses what is not ours (`not_ours`). `saved` is awaited with the continuation
         token as soon as Azure took the request; `resume` continues such a token instead of writing again.

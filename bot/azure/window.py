@@ -34,6 +34,7 @@ WRITE_SECONDS = 8.0
 OBSERVE_SECONDS = 25.0
 ACR_SCOPE = "https://containerregistry.azure.net/.default"
 Saved = Callable[[str], Awaitable[None]]
+Keep = Callable[[], Awaitable[None]]
 
 
 @dataclass
@@ -95,6 +96,7 @@ class AzureWindow:
         request_id: str,
         resume: str = "",
         saved: Saved,
+        keep: Keep,
     ) -> None:
         """One write and its polling, inside `deadline` seconds. See `bot.context.Azure.apply`."""
         progress = _Progress()
@@ -104,9 +106,11 @@ class AzureWindow:
         write = Write(step=step, plan=plan, stream=stream, owner=self._owner, request_id=request_id, resume=resume)
         async with self._told(environment, progress, step.value):
             async with asyncio.timeout(deadline):
-                await self._write(environment, write, progress, saved)
+                await self._write(environment, write, progress, saved, keep)
 
-    async def _write(self, environment: Environment, write: Write, progress: _Progress, saved: Saved) -> None:
+    async def _write(
+        self, environment: Environment, write: Write, progress: _Progress, saved: Saved, keep: Keep
+    ) -> None:
         target = self._target(environment)
         seen = await target.observe(environment, write.request_id)
         must_be_ours(seen, environment, self._owner)
@@ -125,6 +129,7 @@ class AzureWindow:
                 write = _anew(write)
                 progress.changed = False
                 seen = await target.observe(environment, write.request_id)
+        await keep()
         await self._send(target, environment, write, seen, progress, saved)
 
     async def _send(

@@ -53,7 +53,7 @@ class Rules:
     """Loopback hosts for probes and registries: the demo and tests only."""
 
     lease_ttl: float = 10.0
-    delivery_attempts: int = 5
+    delivery_attempts: int = 12
     step_deadline: float = 900.0
     """Longest that one Azure step may take, polling included."""
     write_deadline: float = 8.0
@@ -76,3 +76,5 @@ class Rules:
     """So many healthy answers in a row."""
     commands_per_hour: int = 60
     """Per person and repository; past it commands are ignored with one ledger row (rule 15)."""
+    pull_request_commands_per_hour: int = 240
+    """On one pull request, by all people together."""

@@ -59,7 +59,8 @@ async def written(miso: Miso, origin: Origin, comment: Written) -> None:
     parsed = grammar.parse(comment.text)
     if isinstance(parsed, NoCommand):
         return
-    stream = journal.stream_id("command", origin.repository_id, comment.comment_id, "edited" if comment.edited else "")
+    pull = stream_of_pull(origin.repository_id, comment.pull_request)
+    stream = journal.stream_id(pull, comment.comment_id, "edited" if comment.edited else "")
     rows = await miso.store.stream(stream)
     if notes.last(rows, Note.COMMAND_ANSWERED) or notes.last(rows, Note.COMMAND_REFUSED):
         return
@@ -93,6 +94,11 @@ async def written(miso: Miso, origin: Origin, comment: Written) -> None:
     await notes.write(miso, stream, rows, Note.COMMAND_ANSWERED, actor, told, inbox_done=origin.delivery)
 
 
+def stream_of_pull(repository_id: int, number: int | None = None) -> str:
+    """How the names of the streams of all commands in a repository, or on one of its pull requests, begin."""
+    return f"command-{repository_id}-" if number is None else f"command-{repository_id}-{number}"
+
+
 class Unheard(Enum):
     """Beside the codes: not even a row is written."""
 
@@ -102,9 +108,17 @@ class Unheard(Enum):
 async def _unheard(miso: Miso, origin: Origin, comment: Written, actor: Actor) -> str | Unheard:
     """Why this account is not listened to, as a code; "" when it is. One row says that the limit was reached."""
     since, limit = miso.clock.now_us() - HOUR_US, miso.rules.commands_per_hour
-    said = [await miso.store.count(kind, actor.id, since) for kind in (Note.COMMAND_SEEN, Note.COMMAND_REFUSED)]
+    here = stream_of_pull(origin.repository_id)
+    said = [
+        await miso.store.count(kind, since, actor_id=actor.id, stream_prefix=here)
+        for kind in (Note.COMMAND_SEEN, Note.COMMAND_REFUSED)
+    ]
     if sum(said) >= limit:
         return Code.COMMAND_LIMIT if sum(said) == limit else Unheard.IN_SILENCE
+    pull = f"{stream_of_pull(origin.repository_id, comment.pull_request)}-"
+    heard = await miso.store.count(Note.COMMAND_SEEN, since, stream_prefix=pull)
+    if heard >= miso.rules.pull_request_commands_per_hour:
+        return Code.COMMAND_LIMIT
     if actor.kind is ActorKind.APP:
         return "" if actor.id in miso.rules.bots_that_may_request else Code.BOT_REFUSED
     role = await access.permission(access.facts_of(miso, origin), comment.login, comment.user_id)

@@ -20,7 +20,7 @@ from bot.domain.model import Claim, Environment, Health, NewRow, Observed, Plan,
 from bot.domain.promotion import Action, Kind, Promotion, next_action
 from bot.errors import Refused, Transient
 from bot.services import journal, promotions
-from bot.services.effects import Hold, LeaseLost, once, renewing, row, write
+from bot.services.effects import Hold, Keep, LeaseLost, Saved, once, renewing, row, write
 
 MOST_STEPS = 8
 """A deployment has at most four writes; more than this means that Azure and the plan never agree."""
@@ -148,7 +148,7 @@ async def _step(miso: Miso, hold: Hold, name: str, step: Step, wanted: Plan, obs
         now = await _observe(miso, hold)
         return plan.shown(now) if plan.happened(step, wanted, observed=now) else None
 
-    async def act(resume: str, saved: Any) -> None:
+    async def act(resume: str, saved: Saved, keep: Keep) -> None:
         await miso.azure.apply(
             hold.environment,
             step,
@@ -158,6 +158,7 @@ async def _step(miso: Miso, hold: Hold, name: str, step: Step, wanted: Plan, obs
             request_id=hold.stream,
             resume=resume,
             saved=saved,
+            keep=keep,
         )
 
     await once(miso, hold, name, read=read, act=act, before=plan.shown(observed))

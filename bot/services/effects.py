@@ -30,7 +30,8 @@ from bot.errors import MisoError, Transient
 from bot.services import journal
 
 Saved = Callable[[str], Awaitable[None]]
-Act = Callable[[str, Saved], Awaitable[None]]
+Keep = Callable[[], Awaitable[None]]
+Act = Callable[[str, Saved, Keep], Awaitable[None]]
 Read = Callable[[], Awaitable[Mapping[str, Any] | None]]
 
 
@@ -75,7 +76,7 @@ async def once(miso: Miso, hold: Hold, step: str, *, read: Read, act: Act, befor
     """Make one effect happen exactly once, through any number of crashes.
 
     `read` answers what Azure shows when the effect is there, else None; it may raise Transient while Azure is in
-    transition. `act(resume, saved)` performs it, or continues the operation that `resume` names. `before` is what
+    transition. `act(resume, saved, keep)` performs it, or continues the operation that `resume` names. `before` is what
     Azure showed before the first attempt; it is written down with the intent.
     """
     promotion = await journal.load(miso, hold.stream)
@@ -118,9 +119,13 @@ async def _act(miso: Miso, hold: Hold, step: str, operation: Operation | None, a
             raise LeaseLost
         _stop(miso, f"{step}:taken")
 
-    # A full lease before each write: the request's own deadline is shorter than it, so no write outlives its lease.
-    await _keep(miso, hold)
-    await act(operation.continuation if operation else "", saved)
+    async def keep() -> None:
+        await _keep(miso, hold)
+
+    # A full lease now, and again directly before the one request that changes something: its own deadline is shorter
+    # than a lease, so no write outlives the lease that it was made under.
+    await keep()
+    await act(operation.continuation if operation else "", saved, keep)
 
 
 async def _found(

@@ -148,6 +148,9 @@ class Settings(BaseSettings):
         _field("number, …", "Ids of GitHub Apps whose comments may ask for a promotion. None may ever approve.", ""),
     )
     commands_per_hour: int = _field("number", "Commands that one person may give in one repository.", 60, ge=1)
+    pull_request_commands_per_hour: int = _field(
+        "number", "Commands that one pull request takes, from all people together.", 240, ge=1
+    )
     lease_ttl: float = _field(
         "seconds", "How long a silent worker keeps its hold on an environment.", 10.0, ge=1, le=300
     )
@@ -155,7 +158,7 @@ class Settings(BaseSettings):
         "seconds", "Longest that one request to the outside may take; shorter than `MISO_LEASE_TTL`.", 8.0, gt=0
     )
     delivery_attempts: int = _field(
-        "number", "Tries of a webhook delivery before it is parked for a person.", 5, ge=1, le=100
+        "number", "Tries of a webhook delivery before it is parked for a person.", 12, ge=1, le=100
     )
     retry_seconds: float = _field(
         "seconds", "First pause after trouble outside; it doubles up to a minute.", 2.0, ge=0.01, le=60

@@ -135,9 +135,14 @@ def stream(db: Connection, name: str) -> Sequence[Row]:
     return [row_from(row) for row in db.execute(statements.STREAM, {"stream": name})]
 
 
-def count(db: Connection, kind: str, actor_id: int, since_us: int) -> int:
-    row = db.execute(statements.COUNT, {"kind": kind, "actor_id": actor_id, "since_us": since_us}).fetchone()
-    return int(row[0])
+def count(db: Connection, kind: str, since_us: int, actor_id: int | None, stream_prefix: str) -> int:
+    """By account through the index on accounts; by stream alone through the one on streams."""
+    values: dict[str, str | int] = {"kind": kind, "since_us": since_us, "low": stream_prefix}
+    values["high"] = stream_prefix + "\U0010ffff"
+    query = statements.COUNT_OF_STREAMS
+    if actor_id is not None:
+        query, values["actor_id"] = statements.COUNT, actor_id
+    return int(db.execute(query, values).fetchone()[0])
 
 
 def ledger(db: Connection, kinds: Sequence[str], environment_id: str, after: int, limit: int) -> Sequence[Row]:

@@ -128,8 +128,8 @@ class SqliteStore:
     ) -> Sequence[Row]:
         return await self._readers.read(lambda db: journal.ledger(db, kinds, environment_id, after, limit))
 
-    async def count(self, kind: str, actor_id: int, since_us: int) -> int:
-        return await self._readers.read(lambda db: journal.count(db, kind, actor_id, since_us))
+    async def count(self, kind: str, since_us: int, *, actor_id: int | None = None, stream_prefix: str = "") -> int:
+        return await self._readers.read(lambda db: journal.count(db, kind, since_us, actor_id, stream_prefix))
 
     async def verify(self) -> Sequence[str]:
         return await self._readers.read(chain.faults)

@@ -92,7 +92,12 @@ def deliveries(*, state: bool, before: bool) -> str:
 
 HEAD = "SELECT seq, hash FROM journal WHERE stream = :stream ORDER BY seq DESC LIMIT 1"
 
-COUNT = "SELECT COUNT(*) FROM journal WHERE kind = :kind AND actor_id = :actor_id AND at_us >= :since_us"
+COUNT = """
+SELECT COUNT(*) FROM journal
+WHERE kind = :kind AND actor_id = :actor_id AND at_us >= :since_us AND stream >= :low AND stream < :high"""
+
+COUNT_OF_STREAMS = """
+SELECT COUNT(*) FROM journal WHERE kind = :kind AND at_us >= :since_us AND stream >= :low AND stream < :high"""
 
 APPEND = """
 INSERT INTO journal (stream, seq, kind, v, at_us, actor_kind, actor_id, application_id, environment_id, epoch, body,

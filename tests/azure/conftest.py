@@ -83,6 +83,9 @@ class Desk:
     window: AzureWindow
     tokens: list[str] = field(default_factory=list)
 
+    async def keep(self) -> None:
+        """Nobody else wants the environment here."""
+
     async def saved(self, token: str) -> None:
         self.tokens.append(token)
 
@@ -108,6 +111,7 @@ class Desk:
             request_id="write-1",
             resume=resume,
             saved=saved or self.saved,
+            keep=self.keep,
         )
 
     def another(self) -> AzureWindow:

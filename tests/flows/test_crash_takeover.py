@@ -85,7 +85,7 @@ async def test_rule_11_a_sleepers_late_write_is_refused(stage: Stage) -> None:
     async def read() -> None:
         return None
 
-    async def act(resume: str, saved: object) -> None:
+    async def act(resume: str, saved: object, keep: object) -> None:
         raise AssertionError("a sleeper must not write to Azure")
 
     with pytest.raises(LeaseLost):

@@ -9,6 +9,7 @@ from bot.services.notes import Note
 from bot.sim import scenarios
 from bot.sim.scenarios import REPOSITORY
 from tests.flows.stage import Stage, staged
+from tests.flows.trouble import with_rules
 from tests.flows.words import in_test, replies, rows, types, waiting, written
 
 
@@ -236,3 +237,14 @@ async def test_rule_15_the_limit_holds_for_those_who_may_write_and_our_own_words
         await stage.sim.comment(REPOSITORY, number, "olga", "/promote test", via_app="miso")
         await stage.settle()
         assert len(await stage.comments(number)) == before + 1
+
+
+async def test_rule_15_a_pull_request_takes_so_many_commands_an_hour_from_all_together(stage: Stage) -> None:
+    pull = await stage.ships("Busy")
+    other = await stage.ships("Quiet")
+    with_rules(stage, pull_request_commands_per_hour=2)
+    told = [await stage.says(who, "/help", on=pull["number"]) for who in ("ann", "bob", "olga")]
+    assert [len(each["replies"]) for each in told] == [1, 1, 0]
+    assert told[2]["reactions"] == []
+    elsewhere = await stage.says("olga", "/help", on=other["number"])
+    assert len(elsewhere["replies"]) == 1

@@ -14,7 +14,7 @@ from bot.domain.model import Claim, Environment, Operation, Status
 from bot.domain.promotion import Kind
 from bot.errors import Transient
 from bot.services import effects, journal
-from bot.services.effects import Hold, LeaseLost, Saved
+from bot.services.effects import Hold, Keep, LeaseLost, Saved
 from bot.sim import scenarios
 from bot.sim.wire import Fault
 from tests.flows.stage import Stage, staged
@@ -61,7 +61,7 @@ class Azure:
     async def read(self) -> Mapping[str, Any] | None:
         return {"there": True} if self.there else None
 
-    async def act(self, resume: str, saved: Saved) -> None:
+    async def act(self, resume: str, saved: Saved, keep: Keep) -> None:
         self.acts.append(resume)
         if self.fault is not None:
             raise self.fault
@@ -121,7 +121,7 @@ async def test_a_lost_request_that_arrives_after_all_is_not_made_again(stage: St
 async def test_an_operation_that_azure_took_is_continued_at_once(stage: Stage, hold: Hold) -> None:
     azure = Azure()
 
-    async def taken(resume: str, saved: Saved) -> None:
+    async def taken(resume: str, saved: Saved, keep: Keep) -> None:
         azure.acts.append(resume)
         await saved("token")
         raise unknown()

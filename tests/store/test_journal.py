@@ -240,7 +240,7 @@ async def test_rule_15_what_an_account_did_lately_is_counted(store: Store, clock
     for at in range(1, 4):
         await written(store, append("p1", at, row("a"), row("b")) if at == 1 else append("p1", at + 1, row("a")))
         clock.pass_(1)
-    assert await store.count("a", ALICE.id, began) == 3
-    assert await store.count("a", ALICE.id, began + SECOND) == 2
-    assert await store.count("b", ALICE.id, 0) == 1
-    assert await store.count("a", ALICE.id + 1, 0) == 0
+    assert await store.count("a", began, actor_id=ALICE.id) == 3
+    assert await store.count("a", began + SECOND, actor_id=ALICE.id) == 2
+    assert await store.count("b", 0, actor_id=ALICE.id) == 1
+    assert await store.count("a", 0, actor_id=ALICE.id + 1) == 0
