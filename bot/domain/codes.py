@@ -38,6 +38,7 @@ class Code(StrEnum):
     OLDER_COMMIT = "older_commit"
     ANCESTRY_UNKNOWN = "ancestry_unknown"
     ALREADY_RUNNING = "already_running"
+    SAME_IMAGE_OTHER_PLAN = "same_image_other_plan"
     ALREADY_REQUESTED = "already_requested"
     SUPERSEDED = "superseded"
 

@@ -63,8 +63,8 @@ class RuleResult:
     """One rule, evaluated. `bot.domain.messages` has the sentence: `refusal(result.code, **result.values)`."""
 
     rule: str
-    """Stable short name: requester, identity, release, image, tag, registry, order, target, holds, fence, duplicate,
-    authors, open, approver, second_person, request, policy, evidence, approvals."""
+    """Stable short name: requester, identity, release, image, tag, registry, order, target, holds, fence, settings,
+    duplicate, authors, open, approver, second_person, request, policy, evidence, approvals."""
     state: RuleState
     code: Code | None = None
     """None exactly when the state is PASS."""

@@ -167,6 +167,7 @@ def _of_release(request: Asked, facts: Facts, policy: StagePolicy, rules: Rules)
         order(request, facts),
         conditions.not_held(request, facts),
         conditions.not_older(request, facts),
+        conditions.settings_reach_it(request, facts),
         conditions.not_duplicate(request, facts),
     )
 

@@ -198,7 +198,11 @@ def test_where_nothing_runs_nothing_is_newer() -> None:
 def test_what_runs_already_is_not_asked_for_again() -> None:
     assert deciding(running=given.release()).code is Code.ALREADY_RUNNING
     same_image = given.release(OLD, given.NEW_DIGEST)
-    assert not deciding(running=same_image).refused, "another commit of the same image wants to be seen on its own"
+    same_plan = given.facts().plan
+    again = deciding(running=same_image, running_plan=same_plan)
+    assert not again.refused, "another commit of the same image wants to be seen on its own"
+    assert deciding(running=same_image).code is Code.SAME_IMAGE_OTHER_PLAN
+    assert deciding(running=same_image, running_plan=None).code is Code.STATE_UNKNOWN
 
 
 def test_what_is_on_its_way_is_not_asked_for_again() -> None:

@@ -10,7 +10,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import sqlite3
 import sys
 from asyncio.subprocess import DEVNULL, Process
@@ -22,6 +21,7 @@ from typing import Any
 
 import aiohttp
 
+from bot.cli.demo.ground import free_port
 from bot.settings.fields import default_config_dir
 from bot.sim import scenarios
 from bot.sim.client import SimClient
@@ -188,9 +188,7 @@ async def apart(directory: Path, **settings: str) -> AsyncIterator[Apart]:
     """A world with the shop in it and the settings of a controller that is not yet started. Ends both."""
     async with World.running(Options(observers=(github.check, arm.observe))) as world:
         here = world.addresses
-        with socket.socket() as asked:
-            asked.bind(("127.0.0.1", 0))
-            port = int(asked.getsockname()[1])
+        port = free_port()
         url = f"http://127.0.0.1:{port}"
         config = directory / "config"
         (config / "catalog").mkdir(parents=True)

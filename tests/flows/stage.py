@@ -135,8 +135,11 @@ async def staged(directory: Path, *, judged: bool = True, **settings: str) -> As
     clock = StoryClock()
     async with World.running(Options(observers=observers, clock=lambda: clock.at_us / 1e6)) as world:
         here = world.addresses
-        listener = web.AppRunner(web.Application())
-        port = _free_port()
+        # Held from here on, so that no other test gets the port between asking for it and listening on it.
+        door = socket.socket()
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.bind(("127.0.0.1", 0))
+        port = int(door.getsockname()[1])
         url = f"http://127.0.0.1:{port}"
         given = {
             "MISO_GITHUB_API_URL": here.github,
@@ -167,7 +170,7 @@ async def staged(directory: Path, *, judged: bool = True, **settings: str) -> As
         async with building(loaded, clock=clock) as running, SimClient(here.control) as sim:
             listener = web.AppRunner(running.web, access_log=None, shutdown_timeout=0.1)
             await listener.setup()
-            await web.TCPSite(listener, "127.0.0.1", port).start()
+            await web.SockSite(listener, door).start()
             world.webhooks.url = f"{url}/github/webhooks"
             try:
                 shop = await scenarios.open_shop(sim, issuer=url, registry=here.registry)
@@ -177,9 +180,3 @@ async def staged(directory: Path, *, judged: bool = True, **settings: str) -> As
                     assert world.wire.violations == []
             finally:
                 await listener.cleanup()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

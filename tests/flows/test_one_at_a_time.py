@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 from bot.domain.model import Status
 from bot.domain.promotion import Kind
-from bot.services import promotions
+from bot.services import promotions, registering
 from bot.sim import scenarios
 from bot.sim.scenarios import PLACES, RESOURCE_GROUP, SUBSCRIPTION_ID
 from tests.flows.stage import Stage
@@ -106,3 +106,26 @@ async def test_older_deployments_of_every_stage_become_inactive(stage: Stage) ->
         await stage.ships(title)
     states = [d["statuses"][-1]["state"] for d in (await stage.state())["deployments"] if d["environment"] == "dev"]
     assert sorted(states) == ["inactive", "inactive", "success"]
+
+
+async def test_settings_that_would_not_reach_azure_are_not_called_deployed(stage: Stage) -> None:
+    first = await stage.ships("First")
+    changed = stage.shop.registration.replace("    name: shop-dev\n", "    name: shop-dev\n    settings: {FLAG: new}\n")
+    await registering.register(stage.miso, changed, origin="command")
+    pull = await scenarios.merge_change(stage.sim, "Words only")
+    await stage.sim.call("registry.tag", repository="shop", tag=pull["merge_commit_sha"], digest=first["digest"])
+    await stage.sim.run_workflow(scenarios.REPOSITORY, head_sha=pull["merge_commit_sha"])
+    await stage.settle()
+    [check] = [c for c in (await stage.state())["checks"] if c["head_sha"] == pull["merge_commit_sha"]]
+    assert check["conclusion"] == "failure"
+    assert "same_image_other_plan" in check["summary"]
+
+
+async def test_what_failed_may_be_tried_again_once_it_is_cleared(stage: Stage) -> None:
+    pull = await stage.ships("Only", mark="unhealthy")
+    number, commit = int(pull["number"]), pull["merge_commit_sha"][:12]
+    assert (await stage.latest("dev")).status is Status.UNHEALTHY
+    await stage.sim.call("arm.mark", digest=pull["digest"], mark="healthy")
+    await stage.says("bob", f"/clear @{commit} its database was away", on=number)
+    await stage.says("bob", f"/promote dev @{commit}", on=number)
+    assert (await stage.latest("dev")).status is Status.LIVE

@@ -10,6 +10,7 @@ import asyncio
 import ctypes
 import json
 import os
+import random
 import secrets
 import shutil
 import signal
@@ -221,7 +222,13 @@ def _not_alone() -> None:
 
 
 def free_port() -> int:
-    """A port on loopback that nobody has at this moment."""
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        return int(asked.getsockname()[1])
+    """A port on loopback that nobody has at this moment, for a process that is about to be started.
+
+    Taken from below the range out of which systems give ports by themselves: one of those may be given away again
+    before the process listens.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)  # noqa: S311 - nothing is kept secret by it
+        with socket.socket() as asked:
+            if asked.connect_ex(("127.0.0.1", port)) != 0:
+                return port

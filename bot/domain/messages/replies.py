@@ -31,6 +31,7 @@ RULES: Mapping[str, str] = {
     "target": "it was healthy here before",
     "holds": "it is not held",
     "fence": "nothing newer runs here",
+    "settings": "its settings come with a new image",
     "duplicate": "it is not here or on its way already",
     "authors": "everybody whose work it is, is known",
     "open": "it still waits for approval",

@@ -151,6 +151,12 @@ RELEASE: Mapping[Code, Entry] = {
         "Try again in a minute.",
         Fixer.WAIT,
     ),
+    Code.SAME_IMAGE_OTHER_PLAN: Entry(
+        "The same image runs there with other settings",
+        "The image of {commit} runs in {stage} already, with other settings than it would get now.",
+        "New settings reach Azure together with a new image: merge a change that builds one.",
+        Fixer.WRITER,
+    ),
     Code.ALREADY_RUNNING: Entry(
         "It already runs there",
         "The release of {commit} already runs in {stage}.",
