@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ from tests.bench import settings
 from tests.bench.processes import Child, child, free_port
 
 LONGEST_SECONDS = 60.0
-QUIET_SECONDS = 0.25
+QUIET_SECONDS = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +56,7 @@ class Company:
     requests: list[Request] = field(default_factory=list)
     held: asyncio.Queue[tuple[bytes, dict[str, str]]] = field(default_factory=asyncio.Queue)
     hold: bool = False
+    calm: float = QUIET_SECONDS
     heard: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def webhook(self, request: web.Request) -> web.Response:
@@ -89,7 +90,7 @@ class Company:
         await self.sim.delivered()
         self.hold = False
         body, headers = await self.held.get()
-        await asyncio.sleep(QUIET_SECONDS / 5)
+        await asyncio.sleep(0.05)
         return int(pull["number"]), await self.deliver(body, headers)
 
     async def says(self, who: str, text: str, *, on: int) -> None:
@@ -103,11 +104,11 @@ class Company:
                 await self.heard.wait()
 
     async def quiet(self) -> None:
-        """Until nothing was asked for a moment: what is measured next begins idle."""
+        """Until nothing was asked for `calm` seconds: what is measured next begins idle."""
         with suppress(TimeoutError):
             while True:
                 self.heard.clear()
-                async with asyncio.timeout(QUIET_SECONDS):
+                async with asyncio.timeout(self.calm):
                     await self.heard.wait()
 
     @property
@@ -176,16 +177,36 @@ def _github_headers(request: web.Request) -> dict[str, str]:
     return {k: v for k, v in request.headers.items() if k in kept or k.startswith(("X-GitHub", "X-Hub"))}
 
 
-async def starts(store: Path) -> list[float]:
-    """Seconds from a promotion's first row, or its last approval, to the row that says it began; from the journal."""
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """From a promotion's first row, or its last approval, to the row that says it began; monotonic seconds."""
+
+    asked: float
+    begun: float
+
+    def alone(self, requests: Sequence[Request]) -> float:
+        """Seconds of it in which no question to the outside was under way."""
+        left, free = self.begun - self.asked, self.asked
+        questions = (each for each in requests if each.method in ("GET", "HEAD"))
+        for each in sorted(questions, key=lambda each: each.begun):
+            begun, ended = max(each.begun, free), min(each.ended, self.begun)
+            if begun < ended:
+                left, free = left - (ended - begun), ended
+        return left
+
+
+async def starts(store: Path) -> list[Start]:
+    """Of every promotion that began without a pause, as the journal tells it."""
     opened = await SqliteStore.open(store, clock_us=lambda: time.time_ns() // 1000)
+    monotonic = time.time() - time.monotonic()
     try:
         found = []
         for promotion in await opened.promotions(limit=1000):
             rows = await opened.stream(promotion.stream)
             begun = next((at for at, row in enumerate(rows) if row.kind == "deploy.started"), 0)
             if begun and not any(row.kind == "promotion.paused" for row in rows[:begun]):
-                found.append((rows[begun].at_us - rows[begun - 1].at_us) / 1e6)
+                asked_us, begun_us = rows[begun - 1].at_us, rows[begun].at_us
+                found.append(Start(asked=asked_us / 1e6 - monotonic, begun=begun_us / 1e6 - monotonic))
         return found
     finally:
         await opened.close()

@@ -25,6 +25,7 @@ class Seen:
     waves: list[int] = field(default_factory=list)
     calls: list[int] = field(default_factory=list)
     starts: list[float] = field(default_factory=list)
+    alone: list[float] = field(default_factory=list)
     writes: int = 0
     promotions: int = 0
     resident: float = 0.0
@@ -47,7 +48,9 @@ async def quick(*, builds: int, through: int, say: Callable[[str], None]) -> lis
                 seen.promotions += 3 if number < through else 1
                 seen.writes += len(writes(shop, shop.requests[first:]))
             seen.resident = shop.controller.resident()
-        seen.starts = await company.starts(Path(folder) / "data" / "miso.sqlite")
+        for start in await company.starts(Path(folder) / "data" / "miso.sqlite"):
+            seen.starts.append(start.begun - start.asked)
+            seen.alone.append(start.alone(shop.requests))
     return _figures(seen)
 
 
@@ -57,13 +60,14 @@ async def at_the_pace_of_life(*, pulls: int, say: Callable[[str], None]) -> list
     with tempfile.TemporaryDirectory(prefix="miso-bench-") as folder:
         async with company.running(Path(folder), **pace) as shop:
             await shop.sim.call("arm.poll_times", times=3)
-            first, firsts = 0, []
+            shop.calm = 1.5  # longer than the pause between two writes
+            firsts = []
             for number in range(pulls):
                 say(f"promotions at the pace of life, pull request {number + 1} of {pulls}")
                 before = len(shop.requests)
                 sent = await _story(shop, f"Change {number}", onward=True)
                 firsts.append(first_status(shop, shop.requests[before:]) - sent)
-            spent = len(writes(shop, shop.requests[first:])) / (3 * pulls)
+            spent = len(writes(shop, shop.requests)) / (3 * pulls)
     return [
         Figure(
             group="Writes to GitHub",
@@ -76,7 +80,8 @@ async def at_the_pace_of_life(*, pulls: int, say: Callable[[str], None]) -> list
         Figure(
             group="Writes to GitHub",
             what="webhook → first deployment status, with GitHub's pause of 1 s between writes",
-            value=milliseconds(median(firsts)),
+            value=milliseconds(firsts[-1]),
+            against="the deployment that it belongs to is the write before it",
         ),
     ]
 
@@ -157,9 +162,15 @@ def _figures(seen: Seen) -> list[Figure]:
             group=group,
             what="row written → deployment begun, p50",
             value=milliseconds(start),
-            against=f"p99 {late[2]}; in between everything is asked again outside",
+            against=f"p99 {late[2]}; in between all facts are asked again outside, as security rule 5 wants it",
             wish="< 10 ms",
             met=start < 0.01,
+        ),
+        Figure(
+            group=group,
+            what="the same without the time in which a question was under way, p50",
+            value=milliseconds(percentile(seen.alone, 0.5)),
+            against="Miso's own part of it",
         ),
         Figure(
             group="Writes to GitHub",

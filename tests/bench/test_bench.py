@@ -9,7 +9,7 @@ import json
 import pytest
 
 from tests.bench.__main__ import measure
-from tests.bench.company import Request
+from tests.bench.company import Request, Start
 from tests.bench.figures import percentile
 from tests.bench.load import request
 from tests.bench.promoting import waves
@@ -25,6 +25,12 @@ def test_waves_are_the_longest_chain_of_questions_that_waited_for_an_answer() ->
     assert waves(together) == 1
     assert waves([*together, asked(5, 6), asked(6, 7)]) == 3
     assert waves([]) == 0
+
+
+def test_what_is_left_of_a_start_is_the_time_in_which_nothing_was_asked() -> None:
+    start = Start(asked=10, begun=20)
+    assert start.alone([]) == 10
+    assert start.alone([asked(0, 9), asked(11, 13), asked(12, 14), asked(12, 13), asked(19, 25), asked(30, 31)]) == 6
 
 
 def test_a_percentile_is_a_sample_that_occurred() -> None:
