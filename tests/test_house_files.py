@@ -30,6 +30,7 @@ TOP_LEVEL = {
 
 LONG_FILES = {
     "bot/context.py": "the hall: every protocol of the outside, to be read as one page",
+    "bot/services/commands.py": "from a comment to its one answer: a short function for each command",
     "bot/domain/commands.py": "the whole grammar of comments, whose parts make no sense alone",
     "bot/domain/model.py": "the vocabulary: many small frozen values and no behaviour",
     "bot/domain/promotion.py": "the life of a promotion: one small function for each kind of row",
@@ -46,6 +47,7 @@ LONG_FUNCTIONS = {
     "bot/sim/github/pages.py: pages": "a table of routes",
     "bot/sim/github/scenario/runs.py: run_workflow": "one record with all its fields, and the event that tells of it",
     "bot/sim/github/shapes/pulls.py: simple_pull": "GitHub's shape, one line a field",
+    "tests/bench/promoting.py: _figures": "the table of what is printed, one entry a figure",
     "tests/flows/apart.py: apart": "two processes and their settings",
 }
 MOST_LINES, MOST_LINES_OF_A_FUNCTION = 300, 50

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
-from bot.domain import conditions, consent
+from bot.domain import arrivals, conditions, consent
 from bot.domain.authors import Authors, authors_of, commits_to_look_up
 from bot.domain.canonical import digest_of
 from bot.domain.decision import Asked, Decision, Facts, Fixer, RuleResult, RuleState, Verdict
@@ -167,8 +167,8 @@ def _of_release(request: Asked, facts: Facts, policy: StagePolicy, rules: Rules)
         order(request, facts),
         conditions.not_held(request, facts),
         conditions.not_older(request, facts),
-        conditions.settings_reach_it(request, facts),
-        conditions.not_duplicate(request, facts),
+        arrivals.settings_reach_it(request, facts),
+        arrivals.not_duplicate(request, facts),
     )
 
 

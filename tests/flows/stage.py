@@ -27,7 +27,7 @@ from bot.settings import Settings, load
 from bot.sim import scenarios
 from bot.sim.client import SimClient
 from bot.sim.scenarios import PLACES, REPOSITORY, Shop
-from bot.sim.world import Options, World
+from bot.sim.world import Addresses, Options, World
 from tests.contracts import arm, github
 
 
@@ -141,29 +141,7 @@ async def staged(directory: Path, *, judged: bool = True, **settings: str) -> As
         door.bind(("127.0.0.1", 0))
         port = int(door.getsockname()[1])
         url = f"http://127.0.0.1:{port}"
-        given = {
-            "MISO_GITHUB_API_URL": here.github,
-            "MISO_GITHUB_WEB_URL": here.web,
-            "MISO_APP_ID": str(here.app_id),
-            "MISO_APP_PRIVATE_KEY_FILE": here.app_key_file,
-            "MISO_WEBHOOK_SECRET": here.webhook_secret,
-            "MISO_PUBLIC_URL": url,
-            "MISO_LISTEN": f"127.0.0.1:{port}",
-            "MISO_DATA_DIR": str(directory / "data"),
-            "MISO_ENTRA_AUTHORITY": here.entra,
-            "MISO_ARM_URL": here.arm,
-            "MISO_REGISTRIES": here.registry,
-            "MISO_CA_FILE": here.ca_file,
-            "MISO_ALLOW_LOCAL_HOSTS": "true",
-            "MISO_PROBE_CONNECT_TO": (
-                f"*.azurecontainer.io=127.0.0.1:{here.apps_http},*.azurewebsites.net=127.0.0.1:{here.apps_https}"
-            ),
-            "MISO_AZURE_POLL_SECONDS": "0.01",
-            "MISO_PROBE_INTERVAL": "0.01",
-            "MISO_PROBE_ATTEMPTS": "3",
-            "MISO_GITHUB_WRITE_SPACING": "0",
-            **settings,
-        }
+        given = {**_settings(here, url, directory), **settings}
         clean = {name: value for name, value in os.environ.items() if not name.startswith("MISO_")}
         with patch.dict(os.environ, {**clean, **given}, clear=True):
             loaded = load()
@@ -180,3 +158,29 @@ async def staged(directory: Path, *, judged: bool = True, **settings: str) -> As
                     assert world.wire.violations == []
             finally:
                 await listener.cleanup()
+
+
+def _settings(here: Addresses, url: str, directory: Path) -> dict[str, str]:
+    """What an operator would set for this world; pauses are short."""
+    return {
+        "MISO_GITHUB_API_URL": here.github,
+        "MISO_GITHUB_WEB_URL": here.web,
+        "MISO_APP_ID": str(here.app_id),
+        "MISO_APP_PRIVATE_KEY_FILE": here.app_key_file,
+        "MISO_WEBHOOK_SECRET": here.webhook_secret,
+        "MISO_PUBLIC_URL": url,
+        "MISO_LISTEN": url.removeprefix("http://"),
+        "MISO_DATA_DIR": str(directory / "data"),
+        "MISO_ENTRA_AUTHORITY": here.entra,
+        "MISO_ARM_URL": here.arm,
+        "MISO_REGISTRIES": here.registry,
+        "MISO_CA_FILE": here.ca_file,
+        "MISO_ALLOW_LOCAL_HOSTS": "true",
+        "MISO_PROBE_CONNECT_TO": (
+            f"*.azurecontainer.io=127.0.0.1:{here.apps_http},*.azurewebsites.net=127.0.0.1:{here.apps_https}"
+        ),
+        "MISO_AZURE_POLL_SECONDS": "0.01",
+        "MISO_PROBE_INTERVAL": "0.01",
+        "MISO_PROBE_ATTEMPTS": "3",
+        "MISO_GITHUB_WRITE_SPACING": "0",
+    }
