@@ -30,6 +30,7 @@ from bot.oidc.keys import open_ring
 from bot.probe import ProbeWindow
 from bot.services import registering
 from bot.settings import Settings
+from bot.store.sealing import Seal
 from bot.store.sqlite import SqliteStore
 from bot.web import health, oidc, webhook
 from bot.worker import Worker
@@ -84,7 +85,9 @@ async def building(settings: Settings, *, clock: Clock | None = None) -> AsyncIt
 
         for_azure = await stack.enter_async_context(session(unpack=False))
         for_others = await stack.enter_async_context(session(unpack=True))
-        store = await SqliteStore.open(settings.store_path, clock_us=clock.now_us)
+        store = await SqliteStore.open(
+            settings.store_path, clock_us=clock.now_us, seal=Seal.at(settings.data_dir / "seal.key")
+        )
         stack.push_async_callback(store.close)
         issuer = Issuer(settings.public_url, open_ring(settings.keys_dir), clock.now_us)
         azure = AzureWindow(

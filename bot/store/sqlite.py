@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -34,6 +35,7 @@ from bot.store.alarm import Alarm
 from bot.store.connection import connect, enable_wal, make_file, require_sqlite, translated, unavailable
 from bot.store.migrations import migrate
 from bot.store.readers import Readers
+from bot.store.sealing import Seal
 from bot.store.writer import Writer
 
 
@@ -41,9 +43,16 @@ class SqliteStore:
     """See `bot.context.Store` for what each method promises. Use `open`."""
 
     def __init__(
-        self, path: Path, connection: sqlite3.Connection, clock_us: Callable[[], int], alarm: Alarm, busy_seconds: float
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        clock_us: Callable[[], int],
+        alarm: Alarm,
+        busy_seconds: float,
+        seal: Seal | None,
     ) -> None:
         self._now = clock_us
+        self._seal = seal
         self._alarm = alarm
         self._writer = Writer(
             connection,
@@ -62,17 +71,18 @@ class SqliteStore:
         clock_us: Callable[[], int],
         poll_seconds: float = 2.0,
         busy_seconds: float = 5.0,
+        seal: Seal | None = None,
     ) -> Self:
         """Open or create the file and bring it to this version's shape.
 
         `clock_us` gives microseconds UTC, from any thread. `poll_seconds` bounds every wait of `changed`.
-        `busy_seconds` is how long a write waits for another process's.
+        `busy_seconds` is how long a write waits for another process's. `seal` keeps continuation tokens unreadable.
         Raises Transient (`store_unavailable`), or ConfigError for a SQLite library that is too old.
         """
         require_sqlite()
         where = Path(path)
         connection = await asyncio.to_thread(_prepare, where, busy_seconds)
-        store = cls(where, connection, clock_us, Alarm(poll_seconds), busy_seconds)
+        store = cls(where, connection, clock_us, Alarm(poll_seconds), busy_seconds, seal)
         store._writer.start()
         return store
 
@@ -179,10 +189,16 @@ class SqliteStore:
         return await self._readers.read(lambda db: leases.held(db, now_us=self._now()))
 
     async def save_operation(self, operation: Operation) -> bool:
-        return await self._writer.submit(lambda db: leases.save_operation(db, operation), quiet=True)
+        kept = operation
+        if self._seal is not None:
+            kept = replace(operation, continuation=self._seal.close(operation.continuation))
+        return await self._writer.submit(lambda db: leases.save_operation(db, kept), quiet=True)
 
     async def operation(self, stream: str, step: str) -> Operation | None:
-        return await self._readers.read(lambda db: leases.operation(db, stream, step))
+        kept = await self._readers.read(lambda db: leases.operation(db, stream, step))
+        if kept is None or self._seal is None:
+            return kept
+        return replace(kept, continuation=self._seal.open(kept.continuation))
 
     # reports
 
