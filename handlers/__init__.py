@@ -15,6 +15,7 @@ from handlers import (
     installation,
     installation_repositories,
     issue_comment,
+    pull_request,
     repository,
     workflow_run,
 )
@@ -28,6 +29,7 @@ router = Router(
     installation.router,
     installation_repositories.router,
     issue_comment.router,
+    pull_request.router,
     repository.router,
     workflow_run.router,
 )

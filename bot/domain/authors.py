@@ -6,8 +6,8 @@ The work is that of all commits between what runs and the release; where nothing
 commit, because an environment's first release has no "before" that somebody could have looked at. A rollback brings
 nothing new, so only its requester is counted.
 
-What this cannot see: who pushed a commit straight to the default branch under somebody else's address. Branch
-protection that demands pull requests closes that; then the pull request's author counts.
+What this cannot see: who pushed a commit straight to the default branch under somebody else's address, or to a pull
+request before Miso was installed. Branch protection that demands pull requests closes the first.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Authors:
 
 
 def authors_of(request: Asked, facts: Facts) -> Authors:
-    """PR authors, mergers, authors and committers of the work, and the requester."""
+    """PR authors, pushers and mergers, authors and committers of the work, and the requester."""
     ids = {request.requester.id} if request.requester.kind is ActorKind.PERSON else set()
     if request.release is None:
         return Authors(ids=tuple(sorted(ids)), known=False)
@@ -94,11 +94,12 @@ def _people(commit: Commit, release: Release, facts: Facts) -> Iterator[int | No
         yield None
         return
     for pull in pulls:
-        yield from _of_pull_request(pull, release)
+        yield from _of_pull_request(pull, release, facts)
 
 
-def _of_pull_request(pull: PullRequest, release: Release) -> Iterator[int | None]:
+def _of_pull_request(pull: PullRequest, release: Release, facts: Facts) -> Iterator[int | None]:
     # An unmerged pull request may hold the commit too; counting its author would let anybody exclude others.
     if pull.merged and pull.base_repository_id == release.repository_id:
         yield pull.author_id
         yield pull.merged_by_id
+        yield from facts.pushers.get(pull.number, ())

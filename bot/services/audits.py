@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from bot.context import Miso
 from bot.domain import catalog
+from bot.domain.codes import Code
 from bot.domain.model import Actor, ActorKind, Environment
+from bot.errors import Transient
 from bot.services import access, journal, notes
 from bot.services.access import Origin
 from bot.services.notes import Note
@@ -60,6 +62,29 @@ async def deployment_seen(
             inbox_done=origin.delivery,
             show=not by_actions,
         )
+
+
+async def pushed(miso: Miso, origin: Origin, *, pull_request: int, user_id: int, login: str) -> None:
+    """Somebody pushed to a pull request of a registered repository: one row for each account."""
+    applications, _ = await access.registered(miso, origin.repository_id)
+    if not applications:
+        return
+    stream = pushes(origin.repository_id, pull_request)
+    rows = await miso.store.stream(stream)
+    if any(row.actor_id == user_id for row in rows):
+        return
+    body = {"repository": origin.repository_id, "pull_request": pull_request, "login": login}
+    actor = Actor(kind=ActorKind.PERSON, id=user_id, login=login)
+    written = await notes.write(
+        miso, stream, rows, Note.PULL_PUSHED, actor, body, inbox_done=origin.delivery, show=False
+    )
+    if not written:
+        raise Transient(Code.STORE_UNAVAILABLE, "Two pushes were written down at once.")
+
+
+def pushes(repository_id: int, pull_request: int) -> str:
+    """Stream of a pull request's pushers."""
+    return journal.stream_id("pushes", repository_id, pull_request)
 
 
 async def repository_moved(

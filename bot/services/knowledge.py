@@ -7,7 +7,7 @@ three decide over the same kind of facts. It reads and never writes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from dataclasses import replace
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ from bot.domain.decision import Asked, Facts
 from bot.domain.model import ActorKind, EnvironmentState, Plan, PullRequest, Release
 from bot.domain.policy import commits_to_look_up
 from bot.errors import MisoError
-from bot.services import access, journal
+from bot.services import access, audits, journal
 
 T = TypeVar("T")
 
@@ -44,7 +44,15 @@ async def gather(miso: Miso, asked: Asked, repository: Repository) -> Facts:
     pulls: dict[str, tuple[PullRequest, ...]] = {
         sha: tuple(some) for sha, some in zip(wanted, found, strict=True) if some is not None
     }
-    return replace(facts, pull_requests=pulls)
+    numbers = {pull.number for some in pulls.values() for pull in some}
+    return replace(facts, pull_requests=pulls, pushers=await _pushers(miso, asked.application.repository_id, numbers))
+
+
+async def _pushers(miso: Miso, repository_id: int, numbers: Collection[int]) -> dict[int, tuple[int, ...]]:
+    """Who was seen to push to these pull requests: GitHub tells it in webhooks and nowhere else."""
+    streams = [miso.store.stream(audits.pushes(repository_id, number)) for number in numbers]
+    found = await asyncio.gather(*streams)
+    return {number: tuple(row.actor_id for row in rows) for number, rows in zip(numbers, found, strict=True)}
 
 
 async def _about(miso: Miso, asked: Asked, release: Release, repository: Repository) -> Facts:

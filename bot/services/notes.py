@@ -22,6 +22,7 @@ class Note(StrEnum):
     COMMAND_ANSWERED = "command.answered"
     BUILD_REFUSED = "build.refused"
     DEPLOYMENT_FOREIGN = "deployment.out_of_band"
+    PULL_PUSHED = "pull.pushed"
     REPOSITORY_RENAMED = "repository.renamed"
     REPOSITORY_TRANSFERRED = "repository.transferred"
     GATE_REQUESTED = "gate.requested"

@@ -248,3 +248,20 @@ async def test_rule_15_a_pull_request_takes_so_many_commands_an_hour_from_all_to
     assert told[2]["reactions"] == []
     elsewhere = await stage.says("olga", "/help", on=other["number"])
     assert len(elsewhere["replies"]) == 1
+
+
+async def test_rule_09_whoever_pushed_to_the_pull_request_does_not_approve_it(stage: Stage) -> None:
+    opened = await stage.sim.open_pull_request(REPOSITORY, "ann", "Shared", {"app.py": "1"})
+    number = opened["number"]
+    # Olga pushes a commit that bears Ann's name: only the webhook tells who it was.
+    await stage.sim.push_to_pull(REPOSITORY, number, "ann", {"app.py": "2"}, pusher="olga")
+    merged = await stage.sim.merge_pull(REPOSITORY, number, "ann", method="squash")
+    await scenarios.build(stage.sim, str(merged["merge_commit_sha"]))
+    await stage.settle()
+    await stage.says("ann", "/promote test", on=number)
+    await stage.says("ann", "/promote production", on=number)
+    told = await stage.says("olga", "/approve", on=number)
+    assert "author_is_approver" in told["replies"][0]
+    assert await stage.runs("production") == ""
+    await stage.says("bob", "/approve", on=number)
+    assert (await stage.latest("production")).status is Status.LIVE

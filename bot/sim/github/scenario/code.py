@@ -152,10 +152,11 @@ class Code(Ground):
         message: str = "Change more",
         co_authors: Sequence[str] = (),
         unknown_author: bool = False,
+        pusher: str | None = None,
     ) -> PullSeen:
-        """One more commit on a pull request's branch."""
+        """One more commit on a pull request's branch. `pusher`: who pushes it, when that is not its author."""
         repo = self.repo(repository)
-        pull, who = self.pull(repo, number), self.person(author)
+        pull, who = self.pull(repo, number), self.person(pusher or author)
         if pull.state != "open" or pull.head_repository is None:
             raise Misused("the pull request is closed or its fork is gone")
         before = pull.head_sha
