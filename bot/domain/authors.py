@@ -102,4 +102,4 @@ def _of_pull_request(pull: PullRequest, release: Release, facts: Facts) -> Itera
     if pull.merged and pull.base_repository_id == release.repository_id:
         yield pull.author_id
         yield pull.merged_by_id
-        yield from facts.pushers.get(pull.number, ())
+        yield from facts.pushers.get(pull.number, ()) if facts.pushers is not None else (None,)

@@ -161,8 +161,8 @@ class Facts:
     """`compare(running.commit, release.commit)`; unused when nothing runs and for rollbacks."""
     commit: Commit | None = None
     """The release's commit; needed when nothing runs or the range does not hold it."""
-    pushers: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
-    """By number of a pull request: accounts that were seen to push to it."""
+    pushers: Mapping[int, tuple[int, ...]] | None = None
+    """By number of a pull request: accounts that were seen to push to it; empty when nobody was."""
     pull_requests: Mapping[str, tuple[PullRequest, ...]] | None = None
     """By commit: the pull requests that GitHub knows for it, empty when it was looked up and has none.
     `policy.commits_to_look_up` says for which commits; only stages that want approvals need it."""

@@ -70,16 +70,15 @@ async def pushed(miso: Miso, origin: Origin, *, pull_request: int, user_id: int,
     if not applications:
         return
     stream = pushes(origin.repository_id, pull_request)
-    rows = await miso.store.stream(stream)
-    if any(row.actor_id == user_id for row in rows):
-        return
     body = {"repository": origin.repository_id, "pull_request": pull_request, "login": login}
     actor = Actor(kind=ActorKind.PERSON, id=user_id, login=login)
-    written = await notes.write(
-        miso, stream, rows, Note.PULL_PUSHED, actor, body, inbox_done=origin.delivery, show=False
-    )
-    if not written:
-        raise Transient(Code.STORE_UNAVAILABLE, "Two pushes were written down at once.")
+    for _ in range(journal.RACES):
+        rows = await miso.store.stream(stream)
+        if any(row.actor_id == user_id for row in rows):
+            return
+        if await notes.write(miso, stream, rows, Note.PULL_PUSHED, actor, body, inbox_done=origin.delivery, show=False):
+            return
+    raise Transient(Code.STORE_UNAVAILABLE, "Too many pushes were written down at once.")
 
 
 def pushes(repository_id: int, pull_request: int) -> str:

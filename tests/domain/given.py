@@ -154,6 +154,7 @@ def facts(where: Environment = PRODUCTION, **changes: Any) -> Facts:
         range=CommitRange(status="ahead", commits=(commit(),), complete=True),
         commit=commit(),
         pull_requests={NEW: (pull_request(),)},
+        pushers={},
     )
     return replace(made, **changes)
 
