@@ -39,7 +39,7 @@ class Doors(Protocol):
     def fetch(self, event: Any) -> frozenset[Door]: ...
 
 
-UNDER_WAY = frozenset({Status.DEPLOYING, Status.DEPLOYED, Status.UNHEALTHY, Status.FAILED, Status.ROLLING_BACK})
+BEGUN = frozenset({Status.DEPLOYING, Status.DEPLOYED, Status.UNHEALTHY, Status.FAILED, Status.ROLLING_BACK})
 """Where an open promotion has begun to change Azure: nothing else begins in its environment."""
 
 
@@ -167,7 +167,7 @@ class Worker:
         started = 0
         leases = await self._miso.store.leases()
         rows = await self._miso.store.open_promotions()
-        busy = {row.environment_id: row.stream for row in rows if row.status in UNDER_WAY}
+        busy = {row.environment_id: row.stream for row in rows if row.status in BEGUN}
         for row in rows:
             if row.wake_at_us > now or row.environment_id in self._advancing or len(self._advancing) >= 64:
                 continue

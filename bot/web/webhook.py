@@ -22,6 +22,7 @@ from bot.errors import Transient
 
 PATH = "/github/webhooks"
 MOST_BYTES_AT_ONCE = 64 * 1024 * 1024
+"""Of all bodies that are being read now: whoever sends them has proven nothing yet."""
 MOST_BYTES = 25 * 1024 * 1024
 """GitHub never sends more. https://docs.github.com/webhooks/webhook-events-and-payloads#payload-cap"""
 READ_SECONDS = 8.0
