@@ -6,14 +6,18 @@ never reach around its contract. Times are microseconds UTC; deadlines are secon
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bot.domain.model import (
+    Account,
     Append,
     Application,
+    Capacity,
     CheckRun,
+    CheckSeen,
+    Collaborator,
     Comment,
     Commit,
     CommitRange,
@@ -85,6 +89,10 @@ class Store(Protocol):
         self, *, kinds: Sequence[str] = (), environment_id: str = "", after: int = 0, limit: int = 100
     ) -> Sequence[Row]:
         """Rows by rising position, for listings and proofs. Never followed as a queue."""
+        ...
+
+    async def newest(self, stream: str, kind: str) -> Row | None:
+        """The last row of this kind in this stream; costs the same however long the journal is."""
         ...
 
     async def verify(self) -> Sequence[str]:
@@ -194,6 +202,17 @@ class Repository(Protocol):
     async def permission(self, login: str) -> Permission | None: ...
     async def compare(self, base: str, head: str) -> CommitRange: ...
     async def workflow_run(self, run_id: int) -> WorkflowRun | None: ...
+    async def checks(self, sha: str, names: Collection[str]) -> Sequence[CheckSeen]:
+        """The newest check run of each name and App on a commit, of these names only. Read whole or not at all."""
+        ...
+
+    async def collaborators(self) -> Sequence[Collaborator]:
+        """Everybody with access, by id and role, paged to the end."""
+        ...
+
+    async def changed_files(self, number: int) -> Sequence[str]:
+        """Paths that a pull request changes, renamed ones under both names; the first 3,000 as GitHub gives them."""
+        ...
 
     # reports
     async def create_deployment(
@@ -228,6 +247,13 @@ class Repository(Protocol):
 
 class GitHub(Protocol):
     """Doors to repositories, each with least privilege for the job."""
+
+    async def team(self, installation_id: int, owner_id: int, team_id: int) -> Sequence[Account] | None:
+        """Members of a team of this organisation, those of its child teams too, by ids alone; None: no such team there.
+
+        Raises Refused (`github_forbidden`) when the App may not read members, Transient when GitHub does not answer.
+        """
+        ...
 
     def at(self, installation_id: int, repository_id: int, permissions: Mapping[str, str]) -> Repository: ...
     async def covers(self, installation_id: int, repository_id: int) -> bool:
@@ -273,6 +299,11 @@ class Azure(Protocol):
         token as soon as Azure took the request; `resume` continues such a token instead of writing again.
         Raises `Refused` when Azure says no for good, `Transient(outcome_unknown=…)` otherwise.
         """
+        ...
+
+
+    async def capacity(self, environment: Environment, *, request_id: str) -> Capacity:
+        """How many instances in how many zones Azure runs it with; for what does not exist yet, what it will get."""
         ...
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from bot.domain.decision import Asked, Facts
 from bot.domain.model import ActorKind, Commit, PullRequest, Release
-from bot.domain.rules import StagePolicy
+from bot.domain.rules import Policy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ def authors_of(request: Asked, facts: Facts) -> Authors:
     return Authors(ids=tuple(sorted(ids)), known=known)
 
 
-def commits_to_look_up(request: Asked, facts: Facts, policy: StagePolicy | None = None) -> tuple[str, ...]:
+def commits_to_look_up(request: Asked, facts: Facts, policy: Policy | None = None) -> tuple[str, ...]:
     """Commits whose pull requests `Facts.pull_requests` must hold, once `range` and `commit` are filled in.
 
     Every one: a rebased pull request leaves commits that do not name its author. None where the policy wants no

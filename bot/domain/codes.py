@@ -42,6 +42,22 @@ class Code(StrEnum):
     ALREADY_REQUESTED = "already_requested"
     SUPERSEDED = "superseded"
 
+    # what the policy of an environment demands
+    IMAGE_SOURCE_REFUSED = "image_source_refused"
+    BRANCH_NOT_ALLOWED = "branch_not_allowed"
+    CHECK_MISSING = "check_missing"
+    CHECK_FAILED = "check_failed"
+    CHECKS_UNKNOWN = "checks_unknown"
+    SOAK_NOT_OVER = "soak_not_over"
+    CAPACITY_TOO_SMALL = "capacity_too_small"
+    CAPACITY_UNKNOWN = "capacity_unknown"
+    PROBE_TOO_WEAK = "probe_too_weak"
+    FROZEN = "frozen"
+    LOCKED = "locked"
+    RELEASE_REJECTED = "release_rejected"
+    NOT_YOUR_TURN = "not_your_turn"
+    CONFIG_LOOSER = "config_looser"
+
     # the command and the person
     COMMAND_UNKNOWN = "command_unknown"
     COMMAND_ARGUMENTS = "command_arguments"
@@ -57,6 +73,12 @@ class Code(StrEnum):
     PERMISSION_DENIED = "permission_denied"
     PERMISSION_UNKNOWN = "permission_unknown"
     BOT_REFUSED = "bot_refused"
+    NOT_IN_TEAM = "not_in_team"
+    TEAM_UNKNOWN = "team_unknown"
+    DURATION_MALFORMED = "duration_malformed"
+    FLAG_UNKNOWN = "flag_unknown"
+    NOT_ADMINISTRATOR = "not_administrator"
+    NOT_YOURS = "not_yours"
     CARD_OUT_OF_DATE = "card_out_of_date"
 
     # approval
@@ -69,11 +91,26 @@ class Code(StrEnum):
     APPROVAL_EXPIRED = "approval_expired"
     PLAN_CHANGED = "plan_changed"
     POLICY_CHANGED = "policy_changed"
+    CHECKS_CHANGED = "checks_changed"
+    COMMITS_CHANGED = "commits_changed"
+    SOAK_CHANGED = "soak_changed"
+    SKIPPED_CHANGED = "skipped_changed"
+    QUORUM_MISSING = "quorum_missing"
+    APPROVAL_REVOKED = "approval_revoked"
+    OTHER_RELEASE_WAITS = "other_release_waits"
+    NOTHING_TO_REVOKE = "nothing_to_revoke"
+    NOTHING_TO_CANCEL = "nothing_to_cancel"
+    WAIT_EXPIRED = "wait_expired"
+    BREAK_GLASS_OFF = "break_glass_off"
+    BREAK_GLASS_EXPIRED = "break_glass_expired"
 
     # rollback and holds
     NOTHING_TO_ROLL_BACK_TO = "nothing_to_roll_back_to"
     ROLLBACK_TARGET_NOT_VERIFIED = "rollback_target_not_verified"
     NOT_HELD = "not_held"
+    CLEAR_NEEDS_SECOND = "clear_needs_second"
+    ALREADY_LOCKED = "already_locked"
+    NOT_LOCKED = "not_locked"
     REASON_MISSING = "reason_missing"
 
     # Azure
@@ -115,6 +152,17 @@ class Code(StrEnum):
     # the policy itself
     NO_RULES = "no_rules"
     STATE_UNKNOWN = "state_unknown"
+    POLICY_NOT_PROPOSED = "policy_not_proposed"
+    POLICY_WAITS = "policy_waits"
+    DRIFTED = "drifted"
+
+    # what the lint finds in a policy before anybody runs into it
+    NOBODY_CAN_APPROVE = "nobody_can_approve"
+    ONLY_REQUESTER_APPROVES = "only_requester_approves"
+    NOBODY_CAN_REQUEST = "nobody_can_request"
+    STAGE_UNREACHABLE = "stage_unreachable"
+    ALWAYS_FROZEN = "always_frozen"
+    NO_ADMINISTRATORS = "no_administrators"
 
     # intake: judged by the worker, shown by `miso deliveries`
     BODY_NOT_JSON = "body_not_json"

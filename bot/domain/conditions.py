@@ -13,7 +13,7 @@ from bot.domain.catalog import Bound
 from bot.domain.codes import Code
 from bot.domain.decision import Asked, Facts, Fixer, RuleResult, RuleState
 from bot.domain.model import PERMISSION_RANK, Actor, ActorKind, Permission, Release, Stage
-from bot.domain.rules import Rules, StagePolicy
+from bot.domain.rules import Rules, Policy
 
 _COMMIT = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
@@ -45,7 +45,7 @@ def short(commit: str) -> str:
 # --- who asks --------------------------------------------------------------------------------------------------------
 
 
-def requester_may(request: Asked, facts: Facts, policy: StagePolicy, rules: Rules) -> RuleResult:
+def requester_may(request: Asked, facts: Facts, policy: Policy, rules: Rules) -> RuleResult:
     """Rules 5, 6 and 12. Miso's own request from a build goes to the first stage only; Apps need the operator's list.
 
     A rollback needs no second person, so its requester needs the right to approve as well.
@@ -266,7 +266,7 @@ def not_older(request: Asked, facts: Facts) -> RuleResult:
     )
 
 
-def authors_known(request: Asked, authors: Authors, policy: StagePolicy) -> RuleResult:
+def authors_known(request: Asked, authors: Authors, policy: Policy) -> RuleResult:
     """Rule 9: where approvals count, everybody whose work it is must be known, or the policy's price be payable."""
     if request.rollback or policy.approvals <= 0 or authors.known or policy.unknown_author_needs >= 0:
         return passed("authors")

@@ -11,7 +11,7 @@ from bot.domain.conditions import failed, passed, person_may, unknown
 from bot.domain.decision import Asked, Fixer, RuleResult
 from bot.domain.model import Actor, ActorKind, Permission, Plan, Status
 from bot.domain.promotion import Approval, Promotion
-from bot.domain.rules import StagePolicy
+from bot.domain.rules import Policy
 
 _HOUR_US = 3_600_000_000
 
@@ -22,7 +22,7 @@ def awaits_approval(promotion: Promotion) -> RuleResult:
     return failed("open", Code.NOTHING_TO_APPROVE, Fixer.NOBODY, "/status")
 
 
-def approver_may(approver: Actor, permission: Permission | None, policy: StagePolicy) -> RuleResult:
+def approver_may(approver: Actor, permission: Permission | None, policy: Policy) -> RuleResult:
     """Rules 5 and 6: a person with the role at this moment; no App and no workflow ever, whatever list it is on."""
     if approver.kind is not ActorKind.PERSON:
         return failed("approver", Code.BOT_REFUSED, Fixer.APPROVER)
@@ -72,7 +72,7 @@ def evidence_unchanged(promotion: Promotion, plan: Plan | None, evidence: str, a
     return failed("evidence", Code.PLAN_CHANGED, Fixer.WRITER, again)
 
 
-def approvals_fresh(promotion: Promotion, policy: StagePolicy, now_us: int, again: str) -> RuleResult:
+def approvals_fresh(promotion: Promotion, policy: Policy, now_us: int, again: str) -> RuleResult:
     """Rule 10: an approval that was given has not run out before the missing ones came."""
     if all(_fresh(a, policy, now_us) for a in promotion.approvals):
         return passed("approvals")
@@ -80,7 +80,7 @@ def approvals_fresh(promotion: Promotion, policy: StagePolicy, now_us: int, agai
 
 
 def approvals_hold(
-    promotion: Promotion, count: int, excluded: tuple[int, ...], policy: StagePolicy, now_us: int, again: str
+    promotion: Promotion, count: int, excluded: tuple[int, ...], policy: Policy, now_us: int, again: str
 ) -> RuleResult:
     """Rules 9 and 10: enough different people, none excluded, each bound to this evidence, none expired."""
     evidence = promotion.request.evidence_hash
@@ -101,6 +101,6 @@ def _counts(approval: Approval, excluded: tuple[int, ...]) -> bool:
     return approval.actor.kind is ActorKind.PERSON and approval.actor.id not in excluded
 
 
-def _fresh(approval: Approval, policy: StagePolicy, now_us: int) -> bool:
+def _fresh(approval: Approval, policy: Policy, now_us: int) -> bool:
     # An approval from the future is a clock that was set back, not a right.
     return approval.at_us <= now_us <= approval.at_us + policy.approval_hours * _HOUR_US

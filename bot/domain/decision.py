@@ -15,6 +15,9 @@ from bot.domain.codes import Code
 from bot.domain.model import (
     Actor,
     Application,
+    Ban,
+    Capacity,
+    CheckSeen,
     Commit,
     CommitRange,
     Environment,
@@ -64,7 +67,8 @@ class RuleResult:
 
     rule: str
     """Stable short name: requester, identity, release, image, tag, registry, order, target, holds, fence, settings,
-    duplicate, authors, open, approver, second_person, request, policy, evidence, approvals."""
+    duplicate, authors, open, approver, second_person, request, policy, evidence, approvals, config, source, branch,
+    checks, soak, availability, probe, freeze, lock, break_glass, turn."""
     state: RuleState
     code: Code | None = None
     """None exactly when the state is PASS."""
@@ -73,6 +77,9 @@ class RuleResult:
     fixer: Fixer = Fixer.NOBODY
     command: str = ""
     """A line that whoever can fix it may type next; empty when there is none. Also in `values`, for the sentence."""
+
+    skipped: bool = False
+    """It does not pass, and two people went past it (`/promote … --break-glass`). Told for ever, never a pass."""
 
     @property
     def passed(self) -> bool:
@@ -101,8 +108,14 @@ class Decision:
     @property
     def obstacles(self) -> tuple[RuleResult, ...]:
         """What stands in the way: failed rules first, then unknown ones."""
-        failed = tuple(r for r in self.rules if r.state is RuleState.FAIL)
-        return failed + tuple(r for r in self.rules if r.state is RuleState.UNKNOWN)
+        standing = tuple(r for r in self.rules if not r.skipped)
+        failed = tuple(r for r in standing if r.state is RuleState.FAIL)
+        return failed + tuple(r for r in standing if r.state is RuleState.UNKNOWN)
+
+    @property
+    def skipped(self) -> tuple[RuleResult, ...]:
+        """What does not pass and was gone past by break-glass."""
+        return tuple(r for r in self.rules if r.skipped)
 
     @property
     def code(self) -> Code | None:
@@ -126,6 +139,17 @@ class Asked:
     rollback: bool = False
     stream: str = ""
     """The promotion's own stream, once it has one; it is no duplicate of itself."""
+    break_glass: str = ""
+    """Why the rules that may be skipped shall be skipped; empty: they shall not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What one account may do now, by GitHub's word. None: it could not be established."""
+
+    permission: Permission | None = None
+    teams: frozenset[int] | None = frozenset()
+    """Of the teams that the policy names, those that the account is a member of. None: a team could not be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +162,19 @@ class Facts:
     """Answer of `catalog.select` for the repository's variables: the bound rows, or the code of the refusal."""
     permission: Permission | None = None
     """The requester's own role, asked now (rule 5). Not needed when the requester is no person."""
+    teams: frozenset[int] | None = frozenset()
+    """Of the teams that the policy names, the requester's. None: they could not be read."""
+    config: Code | None = Code.GITHUB_UNAVAILABLE
+    """Why the repository's own configuration cannot be used; None: it was read and is in order."""
+    config_commit: str = ""
+    """Commit of the default branch at which it was read."""
+    default_branch: str = ""
+    checks: tuple[CheckSeen, ...] | None = None
+    """The newest check runs on the release's commit of the names that the policy demands."""
+    bans: tuple[Ban, ...] | None = None
+    """Of this commit or this digest."""
+    capacity: Capacity | None = None
+    """Of the environment; asked only where the policy demands more than one of anything."""
     image_exists: bool | None = None
     """Whether the registry still has `release.digest`."""
     tag_digest: str | None = None

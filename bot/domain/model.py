@@ -130,6 +130,10 @@ class Release:
     health_path: str = "/"
     config_commit: str = ""
     """Commit of the default branch at which `.github/miso.yml` was read."""
+    branch: str = ""
+    """Branch that was built; empty: the default branch, or recorded before branches were."""
+    open_pull_request: int = 0
+    """Number of the open pull request that was built; 0: a commit of a branch."""
 
     @property
     def reference(self) -> str:
@@ -206,6 +210,7 @@ class Status(StrEnum):
     ROLLED_BACK = "rolled_back"
     STUCK = "stuck"
     REJECTED = "rejected"
+    CANCELLED = "cancelled"
     REFUSED = "refused"
     SUPERSEDED = "superseded"
     NEWER = "newer_than_this_version"
@@ -232,6 +237,8 @@ class PromotionRow:
     requested_us: int
     wake_at_us: int
     """When the advance loop should look again; 0: at once."""
+    verified_us: int = 0
+    """When it was seen healthy; 0: never."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,6 +255,8 @@ class EnvironmentState:
     busy: str = ""
     """Stream whose deployment has begun here and is neither live, undone nor left to a person, paused or not. Nothing
     else begins meanwhile: what it wrote, or what it would undo, would be another's."""
+    lock: Lock | None = None
+    drift: Drift | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,6 +266,42 @@ class Hold:
     commit: str
     digest: str
     stream: str
+    since_us: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """Somebody keeps an environment as it is. It is nothing that runs: the lease of a deployment is another thing."""
+
+    owner: Actor
+    reason: Untrusted
+    since_us: int
+    until_us: int
+    """0: until it is taken off."""
+
+    def holds(self, now_us: int) -> bool:
+        return not self.until_us or now_us < self.until_us
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drift:
+    """An environment was found to run something that Miso did not put there (rule 32)."""
+
+    expected: str
+    """Digest that Miso put there."""
+    found: str
+    """Digest that Azure shows; empty: none, or no digest at all."""
+    since_us: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ban:
+    """A release that a person rejected for good, wherever it may go. Lifted by `/clear`."""
+
+    commit: str
+    digest: str
+    reason: Untrusted
+    by: Actor
     since_us: int
 
 
@@ -492,6 +537,45 @@ class Commit:
     coauthors_unknown: bool
     """True when the message names co-authors: their accounts cannot be known by id from an address alone."""
     message: Untrusted = Untrusted("")
+    tree: str = ""
+    """Hash of what the commit contains: two commits with one tree differ in their story only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckSeen:
+    """A check run on a commit, as GitHub shows it now: the newest of its name and App."""
+
+    id: int
+    name: str
+    app_id: int
+    status: str
+    conclusion: str
+    """Empty while it is not completed; "success" is the only one that counts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """A GitHub account, known by its number."""
+
+    id: int
+    login: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collaborator:
+    """Somebody with access to a repository, and the role."""
+
+    account: Account
+    permission: Permission
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capacity:
+    """How much of it there is, by Azure's word: for policies that demand availability."""
+
+    instances: int
+    zones: int
+    """Zones that it is spread over; 1 when it is not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -577,6 +661,17 @@ class CheckAction:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Annotation:
+    """One fault in one line of a file, shown beside it on a pull request."""
+
+    path: str
+    line: int
+    message: str
+    title: str = ""
+    level: Literal["notice", "warning", "failure"] = "failure"
+
+
+@dataclass(frozen=True, kw_only=True)
 class CheckRun:
     """A check run as it shall look. `conclusion` is empty while it is under way."""
 
@@ -590,6 +685,8 @@ class CheckRun:
     text: str = ""
     details_url: str = ""
     actions: tuple[CheckAction, ...] = ()
+    annotations: tuple[Annotation, ...] = ()
+    """At most 50 are sent; the text tells how many more there are."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from bot.domain.canonical import digest_of
 from bot.domain.decision import Asked, Decision, Facts, Fixer, RuleResult, RuleState, Verdict
 from bot.domain.model import Actor, Environment, Permission, Plan, Release
 from bot.domain.promotion import Promotion
-from bot.domain.rules import Rules, StagePolicy
+from bot.domain.rules import Rules, Policy
 
 __all__ = [
     "Asked",
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 
-def decide(request: Asked, facts: Facts, policy: StagePolicy | None, rules: Rules, now_us: int) -> Decision:
+def decide(request: Asked, facts: Facts, policy: Policy | None, rules: Rules, now_us: int) -> Decision:
     """May this release be asked for in this environment now, and whose approval would it still need?
 
     `policy` is that of the environment's stage; None (the operator wrote none) refuses. `now_us` is the moment of the
@@ -55,7 +55,7 @@ def decide_approval(
     *,
     environment: Environment,
     plan: Plan | None,
-    policy: StagePolicy | None,
+    policy: Policy | None,
     rules: Rules,
     now_us: int,
 ) -> Decision:
@@ -82,7 +82,7 @@ def decide_approval(
 
 
 def decide_effect(
-    promotion: Promotion, request: Asked, facts: Facts, policy: StagePolicy | None, rules: Rules, now_us: int
+    promotion: Promotion, request: Asked, facts: Facts, policy: Policy | None, rules: Rules, now_us: int
 ) -> Decision:
     """May the first write to Azure begin? Every rule of `decide` anew, and the approvals are counted against today.
 
@@ -117,7 +117,7 @@ def judge(results: tuple[RuleResult, ...], *, approvals_needed: int, excluded: t
     return Decision(verdict=verdict, rules=results, approvals_needed=approvals_needed, excluded=excluded)
 
 
-def needed(request: Asked, authors: Authors, policy: StagePolicy) -> int:
+def needed(request: Asked, authors: Authors, policy: Policy) -> int:
     """How many people must approve. A rollback needs none: it goes to a state that was approved and seen healthy here,
     and `conditions.requester_may` asks its requester for the right to approve as well (rule 12)."""
     if request.rollback or policy.approvals <= 0:
@@ -125,7 +125,7 @@ def needed(request: Asked, authors: Authors, policy: StagePolicy) -> int:
     return policy.approvals + (0 if authors.known else max(policy.unknown_author_needs, 0))
 
 
-def policy_hash(policy: StagePolicy, rules: Rules) -> str:
+def policy_hash(policy: Policy, rules: Rules) -> str:
     """64 hex digits over every operator's decision that an approval relies on; changing one voids open approvals."""
     return digest_of(
         {
@@ -154,7 +154,7 @@ def evidence_hash(release: Release, plan: Plan, policy_hash: str, environment_id
     )
 
 
-def _of_release(request: Asked, facts: Facts, policy: StagePolicy, rules: Rules) -> tuple[RuleResult, ...]:
+def _of_release(request: Asked, facts: Facts, policy: Policy, rules: Rules) -> tuple[RuleResult, ...]:
     """What must hold at request and again at the effect."""
     order = conditions.verified_here if request.rollback else conditions.verified_before
     return (

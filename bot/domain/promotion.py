@@ -7,9 +7,13 @@ work of a newer one alone.
 | kind                   | body                                                                     |
 |------------------------|--------------------------------------------------------------------------|
 | promotion.requested    | `Request.as_body()`: release, previous, plan, evidence, who may not approve |
-| promotion.approved     | evidence, login, cause                                                   |
+| promotion.approved     | evidence, login, cause, comment, comment_hash, kept_from                 |
+| promotion.revoked      | login, cause: its giver takes the approval back                          |
+| promotion.voided       | approver, code: an approval that no longer counts, and why               |
 | promotion.rejected     | reason                                                                   |
-| promotion.refused      | code, sentence, hint: a rule that held at request no longer holds at the effect |
+| promotion.cancelled    | reason, login: the requester, or an operator, wants it no more           |
+| promotion.reminded     | whoever can act was told once more that it waits                         |
+| promotion.refused      | code, sentence, hint, changes: a rule that held at request no longer holds at the effect |
 | promotion.superseded   | by (stream)                                                              |
 | deploy.started         | attempt; at the first one what was last verified here: previous, previous_plan |
 | step.begun             | step, before (what Azure showed)                                         |
@@ -28,11 +32,14 @@ work of a newer one alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from bot.domain.decision import RuleResult
 from bot.domain.model import (
     Actor,
     ActorKind,
@@ -43,8 +50,10 @@ from bot.domain.model import (
     Status,
     TargetKind,
 )
+from bot.domain.rules import Policy, policy_as_body, policy_from_body
 
-VERSION = 1
+VERSION = 2
+"""Rows of version 2 carry their policy and their evidence: a controller that does not know them leaves them alone."""
 NEVER_US = 2**62
 """When the advance loop looks at a promotion that waits for a person: an approval wakes it, not the clock."""
 
@@ -54,7 +63,11 @@ class Kind(StrEnum):
 
     REQUESTED = "promotion.requested"
     APPROVED = "promotion.approved"
+    REVOKED = "promotion.revoked"
+    VOIDED = "promotion.voided"
     REJECTED = "promotion.rejected"
+    CANCELLED = "promotion.cancelled"
+    REMINDED = "promotion.reminded"
     REFUSED = "promotion.refused"
     SUPERSEDED = "promotion.superseded"
     DEPLOY_STARTED = "deploy.started"
@@ -103,6 +116,20 @@ class Request:
     comment_id: int
     comment_hash: str = ""
     """SHA-256 of the comment as it was heard; at the effect it must still say the same (rule 4)."""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    """What `evidence_hash` covers, part by part, so that a change can be told by name (`bot.domain.evidence`)."""
+    policy: Policy = Policy()
+    """The policy that it was asked under."""
+    policy_version: int = 0
+    """Version of the accepted policy in the ledger."""
+    break_glass: str = ""
+    """Why rules were gone past; empty: none was."""
+    skipped: tuple[str, ...] = ()
+    """Rules that did not pass at the request and were gone past."""
+    rules: tuple[RuleResult, ...] = ()
+    """Every rule of the decision that let it be asked for, so that all doors can show the same answer."""
+    deadline_us: int = 0
+    """When the request ends if it still waits; 0: never (asked before requests had a deadline)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +139,13 @@ class Approval:
     evidence_hash: str
     cause: str = ""
     """What brought it, so that a delivery that comes twice is not told "you have approved already"."""
+    comment_id: int = 0
+    comment_hash: str = ""
+    """SHA-256 of the comment that said so; at the effect it must still say the same (rule 4)."""
+    kept_from: str = ""
+    """Stream of the earlier request that it was given to, where the policy lets it carry over."""
+    void: str = ""
+    """Code of why it no longer counts; only in `Promotion.voided`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +170,17 @@ class Promotion:
     requested_us: int
     changed_us: int
     approvals: tuple[Approval, ...] = ()
+    """Those that count."""
+    voided: tuple[Approval, ...] = ()
+    """Those that counted once, each with the code of why it no longer does."""
+    rules: tuple[RuleResult, ...] = ()
+    """Every rule of the newest decision on it: that of the request, or the one that refused it at the effect."""
+    changes: tuple[Mapping[str, str], ...] = ()
+    """What differs from what was approved: `part`, `was`, `now`."""
+    reminders: int = 0
+    reminded_us: int = 0
+    verified_us: int = 0
+    """When it was seen healthy."""
     steps: tuple[StepState, ...] = ()
     """Steps of the present attempt (deployment, then rollback), in order."""
     epoch: int = 0
@@ -172,7 +217,16 @@ class Promotion:
 
 
 ENDED = frozenset(
-    {Status.LIVE, Status.ROLLED_BACK, Status.STUCK, Status.REJECTED, Status.REFUSED, Status.SUPERSEDED, Status.NEWER}
+    {
+        Status.LIVE,
+        Status.ROLLED_BACK,
+        Status.STUCK,
+        Status.REJECTED,
+        Status.CANCELLED,
+        Status.REFUSED,
+        Status.SUPERSEDED,
+        Status.NEWER,
+    }
 )
 """Nothing more happens by itself. FAILED and UNHEALTHY end too where there is nothing to roll back to."""
 
@@ -236,6 +290,7 @@ def fold(rows: Sequence[Row]) -> Promotion:
         requested_us=first.at_us,
         changed_us=first.at_us,
     )
+    state = replace(state, rules=state.request.rules)
     if first.v > VERSION:
         state = replace(state, status=Status.NEWER)
     elif state.approved:
@@ -262,14 +317,47 @@ def _approved(state: Promotion, row: Row) -> Promotion:
     actor = _actor(row)
     if state.status is not Status.REQUESTED or any(a.actor == actor for a in state.approvals):
         return state
+    body = row.body
     approval = Approval(
         actor=actor,
         at_us=row.at_us,
-        evidence_hash=str(row.body.get("evidence", "")),
-        cause=str(row.body.get("cause", "")),
+        evidence_hash=str(body.get("evidence", "")),
+        cause=str(body.get("cause", "")),
+        comment_id=int(body.get("comment", 0)),
+        comment_hash=str(body.get("comment_hash", "")),
+        kept_from=str(body.get("kept_from", "")),
     )
     state = replace(state, approvals=(*state.approvals, approval))
     return replace(state, status=Status.APPROVED) if state.approved else state
+
+
+def _revoked(state: Promotion, row: Row) -> Promotion:
+    return _void(state, lambda a: a.actor == _actor(row), "approval_revoked")
+
+
+def _voided(state: Promotion, row: Row) -> Promotion:
+    approver, code = int(row.body.get("approver", 0)), str(row.body.get("code", ""))
+    return _void(state, lambda a: a.actor.id == approver, code)
+
+
+def _void(state: Promotion, gone: Callable[[Approval], bool], code: str) -> Promotion:
+    """Take approvals out of the count, for good: what has begun is not undone by it."""
+    if state.status not in (Status.REQUESTED, Status.APPROVED):
+        return state
+    void = tuple(replace(a, void=code) for a in state.approvals if gone(a))
+    kept = tuple(a for a in state.approvals if not gone(a))
+    state = replace(state, approvals=kept, voided=(*state.voided, *void))
+    return state if state.approved else replace(state, status=Status.REQUESTED)
+
+
+def _cancelled(state: Promotion, row: Row) -> Promotion:
+    if state.status not in (Status.REQUESTED, Status.APPROVED):
+        return state
+    return replace(state, status=Status.CANCELLED, sentence=str(row.body.get("reason", "")), actor=_actor(row))
+
+
+def _reminded(state: Promotion, row: Row) -> Promotion:
+    return replace(state, reminders=state.reminders + 1, reminded_us=row.at_us)
 
 
 def _rejected(state: Promotion, row: Row) -> Promotion:
@@ -279,6 +367,14 @@ def _rejected(state: Promotion, row: Row) -> Promotion:
 
 
 def _refused(state: Promotion, row: Row) -> Promotion:
+    code = str(row.body.get("code", ""))
+    if row.body.get("changes"):
+        # What was approved is no longer what would happen: no approval survives it.
+        void = tuple(replace(a, void=code) for a in state.approvals)
+        changes = tuple(dict(change) for change in row.body["changes"])
+        state = replace(state, approvals=(), voided=(*state.voided, *void), changes=changes)
+    if row.body.get("rules"):
+        state = replace(state, rules=rules_from_body(row.body["rules"]))
     return _why(replace(state, status=Status.REFUSED), row)
 
 
@@ -346,7 +442,8 @@ def _probe_started(state: Promotion, row: Row) -> Promotion:
 
 def _probe_passed(state: Promotion, row: Row) -> Promotion:
     held = left_behind(state) is not None
-    return replace(state, status=Status.LIVE, evidence=str(row.body.get("evidence", "")), held=held)
+    evidence = str(row.body.get("evidence", ""))
+    return replace(state, status=Status.LIVE, evidence=evidence, held=held, verified_us=row.at_us)
 
 
 def _probe_failed(state: Promotion, row: Row) -> Promotion:
@@ -376,7 +473,11 @@ def _hold_cleared(state: Promotion, row: Row) -> Promotion:
 _APPLY = {
     Kind.REQUESTED: _requested,
     Kind.APPROVED: _approved,
+    Kind.REVOKED: _revoked,
+    Kind.VOIDED: _voided,
     Kind.REJECTED: _rejected,
+    Kind.CANCELLED: _cancelled,
+    Kind.REMINDED: _reminded,
     Kind.REFUSED: _refused,
     Kind.SUPERSEDED: _superseded,
     Kind.DEPLOY_STARTED: _deploy_started,
@@ -425,8 +526,17 @@ def project(state: Promotion) -> PromotionRow:
         verified=state.status is Status.LIVE,
         pull_request=state.request.pull_request,
         requested_us=state.requested_us,
-        wake_at_us=NEVER_US if state.status is Status.REQUESTED else state.paused_until_us,
+        wake_at_us=next_look_us(state) if state.status is Status.REQUESTED else state.paused_until_us,
+        verified_us=state.verified_us if state.status is Status.LIVE else 0,
     )
+
+
+def next_look_us(state: Promotion) -> int:
+    """When something is due for a request that waits for people: a reminder, or its end."""
+    if not state.request.deadline_us:
+        return NEVER_US
+    reminder = max(state.requested_us, state.reminded_us) + state.request.policy.remind_hours * 3_600_000_000
+    return min(reminder, state.request.deadline_us)
 
 
 def request_as_body(request: Request) -> dict[str, Any]:
@@ -446,6 +556,13 @@ def request_as_body(request: Request) -> dict[str, Any]:
         "pull_request": request.pull_request,
         "comment": request.comment_id,
         "comment_hash": request.comment_hash,
+        "evidence_parts": dict(request.evidence),
+        "policy_document": policy_as_body(request.policy),
+        "policy_version": request.policy_version,
+        "break_glass": request.break_glass,
+        "skipped": list(request.skipped),
+        "rules": rules_as_body(request.rules),
+        "deadline_us": request.deadline_us,
     }
 
 
@@ -467,7 +584,25 @@ def request_from_body(body: Mapping[str, Any]) -> Request:
         pull_request=body["pull_request"],
         comment_id=body["comment"],
         comment_hash=body.get("comment_hash", ""),
+        evidence=body.get("evidence_parts", {}),
+        policy=policy_from_body(body["policy_document"]) if "policy_document" in body else Policy(),
+        policy_version=body.get("policy_version", 0),
+        break_glass=body.get("break_glass", ""),
+        skipped=tuple(body.get("skipped", ())),
+        rules=rules_from_body(body.get("rules", ())),
+        deadline_us=body.get("deadline_us", 0),
     )
+
+
+_RULES = TypeAdapter(tuple[RuleResult, ...])
+
+
+def rules_as_body(rules: tuple[RuleResult, ...]) -> list[Any]:
+    return list(_RULES.dump_python(rules, mode="json"))
+
+
+def rules_from_body(body: Sequence[Any]) -> tuple[RuleResult, ...]:
+    return _RULES.validate_python(tuple(body))
 
 
 def release_as_body(release: Release) -> dict[str, Any]:
@@ -483,6 +618,8 @@ def release_as_body(release: Release) -> dict[str, Any]:
         "port": release.port,
         "health_path": release.health_path,
         "config_commit": release.config_commit,
+        "branch": release.branch,
+        "open_pull_request": release.open_pull_request,
     }
 
 

@@ -1,30 +1,173 @@
-"""What the operator decided for the whole controller, as far as verbs need it: limits, hosts, policies.
+"""What the operator decided: the policy of each environment, and the limits of the whole controller.
 
-`bot.settings` reads it from the environment and `config/`; it is part of `bot.context.Miso`. Frozen for a process.
+A `Policy` is what decisions are made by. It comes from the newest accepted policy in the ledger (`bot.services.policies`)
+and from the tightening part of `.github/miso.yml`; `bot.domain.policy_file` reads both. `Rules` is read once from the
+environment and is part of `bot.context.Miso`. All are frozen values that compare by what they say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
 
-from bot.domain.model import Stage
+from pydantic import TypeAdapter
+
+from bot.domain.model import Environment, ProbeKind, Stage
 
 
 @dataclass(frozen=True, kw_only=True)
-class StagePolicy:
-    """Who may do what in environments of one stage. An unknown fact never satisfies any of it."""
+class Who:
+    """A set of people. The role is a floor for all; teams and users, where given, are the only ones beside it."""
+
+    role: str = "write"
+    """Least repository role (PERMISSION_RANK)."""
+    teams: tuple[int, ...] = ()
+    """Numeric ids of GitHub teams of the repository's owner. Empty together with `users`: whoever has the role."""
+    users: tuple[int, ...] = ()
+    """Numeric ids of GitHub accounts."""
+
+    @property
+    def named(self) -> bool:
+        """Whether the role alone is not enough."""
+        return bool(self.teams or self.users)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """A part of the quorum: so many of the approvers must be of this group."""
+
+    name: str
+    count: int
+    who: Who
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequiredCheck:
+    """A check run that must have succeeded on the release's commit. A name alone could be anybody's (rule 33)."""
+
+    name: str
+    app_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Freeze:
+    """A time in which nothing is promoted. Kept as text: `bot.domain.freezes` reads it."""
+
+    name: str
+    starts: str
+    """Wall clock in `zone`, `YYYY-MM-DDTHH:MM`: begin of the first occurrence."""
+    minutes: int
+    """How long each occurrence lasts."""
+    zone: str = "UTC"
+    """IANA name, e.g. `Europe/Berlin`."""
+    repeats: str = ""
+    """RFC 5545 recurrence rule, e.g. `FREQ=WEEKLY;BYDAY=FR`; empty: once."""
+    exceptions: tuple[str, ...] = ()
+    """Days (`YYYY-MM-DD` in `zone`) whose occurrence does not take place."""
+    reason: str = ""
+
+
+class Concurrency(StrEnum):
+    """What happens to a request that has not begun when a newer one comes for the same environment."""
+
+    SUPERSEDE = "supersede"
+    """The newest one counts; older ones end and are told so."""
+    QUEUE = "queue"
+    """Each waits its turn, the oldest first."""
+
+
+PUBLIC = "public"
+"""In `Policy.registries`: every host of `PUBLIC_REGISTRIES`."""
+PUBLIC_REGISTRIES = frozenset(
+    {"docker.io", "ghcr.io", "gcr.io", "mcr.microsoft.com", "public.ecr.aws", "quay.io", "registry.k8s.io"}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What must hold in one environment. An unknown fact never satisfies any of it."""
 
     approvals: int = 0
     """How many different people must approve, none of them counted by rule 9."""
-    request_permission: str = "write"
-    """Least repository role for asking (PERMISSION_RANK)."""
-    approve_permission: str = "write"
-    """Least repository role for approving."""
+    groups: tuple[Group, ...] = ()
+    """Of whom some must be members of these; one person may count for several groups, but once for `approvals`."""
+    request: Who = Who()
+    approve: Who = Who()
+    rollback: Who = Who()
+    """Who may go back without a second person."""
     approval_hours: int = 168
     """An approval older than this does not count."""
     unknown_author_needs: int = 1
     """How many more approvers an unresolvable author costs; with -1 such a release is refused."""
+    registries: tuple[str, ...] = ()
+    """Hosts that images may come from, or `public`; empty: any host of the operator's list."""
+    checks: tuple[RequiredCheck, ...] = ()
+    soak_minutes: int = 0
+    """How long the release must have been healthy one stage earlier."""
+    branches: tuple[str, ...] = ()
+    """Branches whose builds may come here, `release/*` for all below; empty: the default branch only."""
+    open_pull_requests: bool = False
+    """Whether builds of open pull requests may come here. Dev only."""
+    freezes: tuple[Freeze, ...] = ()
+    concurrency: Concurrency = Concurrency.SUPERSEDE
+    wait_hours: int = 72
+    """A request that nobody decided ends after this."""
+    remind_hours: int = 24
+    """So often whoever can act is reminded meanwhile."""
+    min_instances: int = 1
+    min_zones: int = 1
+    auto_promote: bool = False
+    """Whether Miso asks by itself once the stage before is healthy, soaked and validated. Test only."""
+    probe: ProbeKind = ProbeKind.PLATFORM
+    """The weakest evidence of health that is accepted."""
+    keep_on_identical: bool = False
+    """Whether an approval carries over to a newer commit with the very same tree."""
+    break_glass: bool = True
+    """Whether two people may go past the rules of `bot.domain.policy.SKIPPABLE`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicySet:
+    """A whole policy, as the ledger keeps it: one for each stage, and for single environments by GUID."""
+
+    stages: Mapping[Stage, Policy] = field(default_factory=dict)
+    environments: Mapping[str, Policy] = field(default_factory=dict)
+    """Whole policies, already merged with their stage's."""
+    administrators: tuple[int, ...] = ()
+    """Numeric GitHub ids: two of them must agree before production is loosened."""
+    operators: Who = Who(role="maintain")
+    """Who may lift holds and bans, take others' locks off and cancel others' requests."""
+    clear_people: int = 2
+    """How many operators must agree to lift a hold or ban."""
+    break_glass_minutes: int = 60
+    """A break-glass request that is not approved within this ends."""
+
+    def of(self, environment: Environment) -> Policy | None:
+        """None where the operator wrote none: then nothing is allowed."""
+        return self.environments.get(environment.id) or self.stages.get(environment.stage)
+
+
+_POLICY = TypeAdapter(Policy)
+_SET = TypeAdapter(PolicySet)
+
+
+def policy_as_body(policy: Policy) -> dict[str, Any]:
+    """Canonical form for the journal; the same policy always gives the same."""
+    return dict(_POLICY.dump_python(policy, mode="json"))
+
+
+def policy_from_body(body: Mapping[str, Any]) -> Policy:
+    return _POLICY.validate_python(body)
+
+
+def set_as_body(policies: PolicySet) -> dict[str, Any]:
+    return dict(_SET.dump_python(policies, mode="json"))
+
+
+def set_from_body(body: Mapping[str, Any]) -> PolicySet:
+    return _SET.validate_python(body)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +183,6 @@ class Rules:
     api_url: str = "https://api.github.com"
     registries: tuple[str, ...] = ()
     """Hosts that images may come from."""
-    policies: Mapping[Stage, StagePolicy] = field(
-        default_factory=lambda: {
-            Stage.DEV: StagePolicy(),
-            Stage.TEST: StagePolicy(),
-            Stage.PRODUCTION: StagePolicy(approvals=1, approval_hours=24, unknown_author_needs=-1),
-        }
-    )
     bots_that_may_request: frozenset[int] = frozenset()
     """App ids whose comments may ask for a promotion (rule 6). They may never approve."""
     allow_local_hosts: bool = False
@@ -78,3 +214,7 @@ class Rules:
     """Per person and repository; past it commands are ignored with one ledger row (rule 15)."""
     pull_request_commands_per_hour: int = 240
     """On one pull request, by all people together."""
+    tend_seconds: float = 30.0
+    """How often environments are looked after: automatic promotions, changes that went around Miso."""
+    drift_minutes: float = 10.0
+    """How often Azure is asked whether an environment still runs what it was given; 0: never."""

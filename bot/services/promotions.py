@@ -32,7 +32,7 @@ from bot.domain.model import (
     Status,
 )
 from bot.domain.promotion import Kind, Promotion, Request, previous_as_body, request_as_body
-from bot.domain.rules import StagePolicy
+from bot.domain.rules import Policy
 from bot.errors import Refused, Transient
 from bot.services import access, journal, knowledge
 from bot.services.access import Origin, Place
@@ -296,7 +296,7 @@ async def _still_as_typed(request: Request, repository: Repository) -> None:
             raise refusal(Code.EDITED_COMMENT)
 
 
-async def _still_approved(promotion: Promotion, repository: Repository, stage_policy: StagePolicy | None) -> Promotion:
+async def _still_approved(promotion: Promotion, repository: Repository, stage_policy: Policy | None) -> Promotion:
     """The promotion with those approvals only whose givers may still give them (rule 5: asked again at the effect)."""
     if stage_policy is None or not promotion.approvals:
         return promotion

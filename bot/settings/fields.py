@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, Secret
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.domain.model import Stage
-from bot.domain.rules import Rules, StagePolicy
+from bot.domain.rules import Rules, Policy
 from bot.errors import ConfigError
 from bot.settings import forms
 
@@ -173,7 +173,7 @@ class Settings(BaseSettings):
         pattern=r"^([a-z_.]+:(before|taken|after))?$",
     )
 
-    _policies: Mapping[Stage, StagePolicy] = PrivateAttr(default_factory=dict)
+    _policies: Mapping[Stage, Policy] = PrivateAttr(default_factory=dict)
 
     @field_validator("webhook_secret_previous")
     @classmethod

@@ -1,4 +1,4 @@
-"""`config/policy.yml`: who may do what in each stage. Text in, `StagePolicy` by stage out, all faults with their lines.
+"""`config/policy.yml`: who may do what in each stage. Text in, `Policy` by stage out, all faults with their lines.
 
 Used by `bot.settings.loading`. A stage that the file does not name has no policy, and a stage without one refuses all.
 """
@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.domain.model import STAGE_ALIASES, Stage
-from bot.domain.rules import StagePolicy
+from bot.domain.rules import Policy
 
 Role = Literal["write", "maintain", "admin"]
 Path = tuple[int | str, ...]
@@ -34,7 +34,7 @@ class PolicyOfStage(BaseModel):
     )
 
 
-def read(text: str, name: str = "policy.yml") -> tuple[Mapping[Stage, StagePolicy], tuple[str, ...]]:
+def read(text: str, name: str = "policy.yml") -> tuple[Mapping[Stage, Policy], tuple[str, ...]]:
     """The policies, and what is wrong with the file: `policy.yml:12: stages.production.approvals: …`."""
     lines: dict[Path, int] = {}
     faults: list[str] = []
@@ -50,7 +50,7 @@ def read(text: str, name: str = "policy.yml") -> tuple[Mapping[Stage, StagePolic
         return {}, (f"{name}:1: it must hold `stages:`, with a policy for each of {', '.join(Stage)}",)
     strangers = [key for key in document if key != "stages"]
     faults += [f"{name}:{lines.get((key,), 1)}: '{key}' is not known here; only `stages` is" for key in strangers]
-    policies: dict[Stage, StagePolicy] = {}
+    policies: dict[Stage, Policy] = {}
     for key, body in stages.items():
         line = lines.get(("stages", key), 1)
         stage = STAGE_ALIASES.get(str(key))
@@ -70,7 +70,7 @@ def read(text: str, name: str = "policy.yml") -> tuple[Mapping[Stage, StagePolic
 
 def _stage(
     stage: Stage, body: object, at: Path, lines: Mapping[Path, int], faults: list[str], name: str
-) -> StagePolicy:
+) -> Policy:
     try:
         read = PolicyOfStage.model_validate(body)
     except ValidationError as fault:
@@ -78,10 +78,10 @@ def _stage(
             path = (*at, *error["loc"])
             message = "this is not a known key" if error["type"] == "extra_forbidden" else error["msg"].lower()
             faults.append(f"{name}:{lines.get(path, lines.get(at, 1))}: {'.'.join(map(str, path))}: {message}")
-        return StagePolicy()
+        return Policy()
     if stage is Stage.PRODUCTION and read.approvals < 1:
         faults.append(f"{name}:{lines.get(at, 1)}: {'.'.join(map(str, at))}.approvals: production needs at least one")
-    return StagePolicy(**read.model_dump())
+    return Policy(**read.model_dump())
 
 
 def _lines(node: yaml.Node | None, at: Path, lines: dict[Path, int], faults: list[str], name: str) -> None:

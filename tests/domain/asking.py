@@ -9,15 +9,15 @@ from bot.domain.decision import Asked, Decision, RuleResult
 from bot.domain.model import Actor, EnvironmentState, Hold, Permission
 from bot.domain.policy import decide, decide_approval, decide_effect
 from bot.domain.promotion import Promotion
-from bot.domain.rules import StagePolicy
+from bot.domain.rules import Policy
 from tests.domain import given
 from tests.domain.given import NOW, OLD, OLD_DIGEST, POLICY, PRODUCTION, RULES
 
-DEV_POLICY = StagePolicy()
-TWO = StagePolicy(approvals=2, approval_hours=24, unknown_author_needs=-1)
+DEV_POLICY = Policy()
+TWO = Policy(approvals=2, approval_hours=24, unknown_author_needs=-1)
 
 
-def deciding(request: Asked | None = None, policy: StagePolicy | None = POLICY, **changes: Any) -> Decision:
+def deciding(request: Asked | None = None, policy: Policy | None = POLICY, **changes: Any) -> Decision:
     request = request or given.asked()
     return decide(request, given.facts(request.environment, **changes), policy, RULES, NOW)
 
@@ -46,7 +46,7 @@ def backwards(**changes: Any) -> dict[str, Any]:
 
 
 def approving(
-    waiting: Promotion, by: Actor = given.OTHER, policy: StagePolicy | None = POLICY, **changes: Any
+    waiting: Promotion, by: Actor = given.OTHER, policy: Policy | None = POLICY, **changes: Any
 ) -> Decision:
     values: dict[str, Any] = {
         "permission": role("write", "write", by.id),
@@ -61,6 +61,6 @@ def approving(
 
 
 def taking_effect(
-    promotion: Promotion, policy: StagePolicy | None = POLICY, now_us: int = NOW, **changes: Any
+    promotion: Promotion, policy: Policy | None = POLICY, now_us: int = NOW, **changes: Any
 ) -> Decision:
     return decide_effect(promotion, given.asked(), given.facts(**changes), policy, RULES, now_us)

@@ -29,7 +29,7 @@ from bot.domain.model import (
 )
 from bot.domain.policy import evidence_hash, policy_hash
 from bot.domain.promotion import Promotion, Request, fold, request_as_body
-from bot.domain.rules import Rules, StagePolicy
+from bot.domain.rules import Rules, Policy
 
 AUTHOR = Actor(kind=ActorKind.PERSON, id=11, login="ada")
 ASKER = Actor(kind=ActorKind.PERSON, id=12, login="bob")
@@ -178,7 +178,7 @@ def row(kind: str, seq: int = 2, *, actor: Actor = OTHER, at_us: int = NOW, v: i
     )
 
 
-def request(where: Environment = PRODUCTION, policy: StagePolicy = POLICY, **changes: Any) -> Request:
+def request(where: Environment = PRODUCTION, policy: Policy = POLICY, **changes: Any) -> Request:
     plan = plans.build(where, release(), controller=RULES.controller)
     policy_of_now = policy_hash(policy, RULES)
     made = Request(

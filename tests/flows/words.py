@@ -9,7 +9,7 @@ from gidgethub.sansio import Event
 
 from bot.domain.model import Row
 from bot.domain.model import Stage as Where
-from bot.domain.rules import StagePolicy
+from bot.domain.rules import Policy
 from bot.sim.scenarios import REPOSITORY
 from bot.worker import Worker
 from handlers import router
@@ -70,7 +70,7 @@ def taken_over(stage: Stage, **changes: Any) -> None:
     stage.running = replace(stage.running, miso=miso, worker=worker)
 
 
-def stricter(stage: Stage) -> dict[Where, StagePolicy]:
+def stricter(stage: Stage) -> dict[Where, Policy]:
     """The policies with one more hour for an approval: another policy, whatever it says."""
     policies = dict(stage.miso.rules.policies)
     production = policies[Where.PRODUCTION]
