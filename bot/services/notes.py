@@ -28,6 +28,12 @@ class Note(StrEnum):
     GATE_REQUESTED = "gate.requested"
     GATE_WAITING = "gate.waiting"
     GATE_ANSWERED = "gate.answered"
+    POLICY_ACCEPTED = "policy.accepted"
+    POLICY_PROPOSED = "policy.proposed"
+    POLICY_AGREED = "policy.agreed"
+    POLICY_REJECTED = "policy.rejected"
+    POLICY_WITHDRAWN = "policy.withdrawn"
+    DECISION_TAKEN = "decision.taken"
 
 
 async def write(
