@@ -23,6 +23,8 @@ class Note(StrEnum):
     BUILD_REFUSED = "build.refused"
     DEPLOYMENT_FOREIGN = "deployment.out_of_band"
     PULL_PUSHED = "pull.pushed"
+    PULL_PREVIEWED = "pull.previewed"
+    PULL_CONFIGURED = "pull.configured"
     REPOSITORY_RENAMED = "repository.renamed"
     REPOSITORY_TRANSFERRED = "repository.transferred"
     RELEASE_REJECTED = "release.rejected"
