@@ -135,6 +135,12 @@ def stream(db: Connection, name: str) -> Sequence[Row]:
     return [row_from(row) for row in db.execute(statements.STREAM, {"stream": name})]
 
 
+def newest(db: Connection, name: str, kind: str) -> Row | None:
+    """From the end of the stream through its index: streams in which kinds are rare are short ones."""
+    row = db.execute(statements.NEWEST, {"stream": name, "kind": kind}).fetchone()
+    return row_from(row) if row else None
+
+
 def count(db: Connection, kind: str, since_us: int, actor_id: int | None, stream_prefix: str) -> int:
     """By account through the index on accounts; by stream alone through the one on streams."""
     values: dict[str, str | int] = {"kind": kind, "since_us": since_us, "low": stream_prefix}

@@ -2,7 +2,7 @@
 
 Called once by `SqliteStore.open`. Within a minor release a migration only adds, so that an older process may run on
 beside a newer one; a number that was ever released is never edited. Another engine runs the same numbers with DDL of
-its own. Nothing here reads or writes data.
+its own. Nothing here reads or writes data, but to fill a new column from what older rows tell already.
 
 https://sqlite-utils.datasette.io/en/stable/migrations.html
 """
@@ -227,5 +227,22 @@ def registry(db: Database) -> None:
           origin TEXT NOT NULL
         );
         CREATE INDEX environment_by_application ON environment (application_id);
+        """,
+    )
+
+
+@MIGRATIONS(name="0006_environments")
+def environments(db: Database) -> None:
+    # An older process beside us writes neither column of a state and leaves there what it finds. A promotion that it
+    # projects has no time of its health: for the rules that is unknown, so it waits until this version sums it up.
+    _run(
+        db,
+        """
+        ALTER TABLE promotion ADD COLUMN verified_us INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE environment_state ADD COLUMN lock_body TEXT NOT NULL DEFAULT '';
+        ALTER TABLE environment_state ADD COLUMN drift_body TEXT NOT NULL DEFAULT '';
+        UPDATE promotion SET verified_us = COALESCE((
+          SELECT MAX(j.at_us) FROM journal AS j WHERE j.stream = promotion.stream AND j.kind = 'probe.passed'), 0)
+        WHERE verified = 1;
         """,
     )

@@ -9,16 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from bot.domain.canonical import canonical as spell
 from bot.domain.model import (
+    Actor,
+    ActorKind,
     Application,
     Delivery,
     DeliveryState,
+    Drift,
     Environment,
     EnvironmentState,
     Hold,
+    Lock,
     Operation,
     ProbeKind,
     PromotionRow,
@@ -27,6 +32,7 @@ from bot.domain.model import (
     Status,
     Surface,
     TargetKind,
+    Untrusted,
 )
 
 Columns = Sequence[Any]
@@ -133,6 +139,7 @@ def promotion_columns(promotion: PromotionRow) -> dict[str, Any]:
         "pull_request": promotion.pull_request,
         "requested_us": promotion.requested_us,
         "wake_at_us": promotion.wake_at_us,
+        "verified_us": promotion.verified_us,
     }
 
 
@@ -162,6 +169,7 @@ PROMOTION_NAMES = (
     "pull_request",
     "requested_us",
     "wake_at_us",
+    "verified_us",
 )
 
 
@@ -177,11 +185,13 @@ def state_columns(state: EnvironmentState) -> dict[str, Any]:
         "last_verified": state.last_verified,
         "held": canonical(held),
         "busy": state.busy,
+        "lock_body": canonical(lock_as_body(state.lock)) if state.lock else "",
+        "drift_body": canonical(asdict(state.drift)) if state.drift else "",
     }
 
 
 def state_from(columns: Columns) -> EnvironmentState:
-    environment_id, version, running, last_verified, held, busy = columns
+    environment_id, version, running, last_verified, held, busy, lock, drift = columns
     return EnvironmentState(
         environment_id=environment_id,
         version=version,
@@ -189,7 +199,19 @@ def state_from(columns: Columns) -> EnvironmentState:
         last_verified=last_verified,
         held=tuple(Hold(**hold) for hold in json.loads(held)),
         busy=busy,
+        lock=lock_from_body(json.loads(lock)) if lock else None,
+        drift=Drift(**json.loads(drift)) if drift else None,
     )
+
+
+def lock_as_body(lock: Lock) -> dict[str, Any]:
+    return asdict(lock)
+
+
+def lock_from_body(body: Mapping[str, Any]) -> Lock:
+    owner = body["owner"]
+    actor = Actor(kind=ActorKind(owner["kind"]), id=owner["id"], login=owner["login"])
+    return Lock(owner=actor, reason=Untrusted(body["reason"]), since_us=body["since_us"], until_us=body["until_us"])
 
 
 def operation_from(columns: Columns) -> Operation:

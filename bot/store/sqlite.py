@@ -138,6 +138,9 @@ class SqliteStore:
     ) -> Sequence[Row]:
         return await self._readers.read(lambda db: journal.ledger(db, kinds, environment_id, after, limit))
 
+    async def newest(self, stream: str, kind: str) -> Row | None:
+        return await self._readers.read(lambda db: journal.newest(db, stream, kind))
+
     async def count(self, kind: str, since_us: int, *, actor_id: int | None = None, stream_prefix: str = "") -> int:
         return await self._readers.read(lambda db: journal.count(db, kind, since_us, actor_id, stream_prefix))
 

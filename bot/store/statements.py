@@ -21,8 +21,9 @@ ROW = (
 )
 PROMOTION = (
     "stream, status, is_open, head_seq, application_id, environment_id, repository_id, commit_sha, digest, verified,"
-    " pull_request, requested_us, wake_at_us"
+    " pull_request, requested_us, wake_at_us, verified_us"
 )
+STATE = "environment_id, version, running, last_verified, held, busy, lock_body, drift_body"
 APPLICATION = "id, name, repository_id, owner_id, origin"
 ENVIRONMENT = (
     "id, application_id, github_name, stage, tenant_id, client_id, subscription_id, resource_group, location, target,"
@@ -109,6 +110,8 @@ RETURNING position"""
 
 STREAM = f"SELECT {ROW} FROM journal WHERE stream = :stream ORDER BY seq"
 
+NEWEST = f"SELECT {ROW} FROM journal WHERE stream = :stream AND kind = :kind ORDER BY seq DESC LIMIT 1"
+
 EVERY_STREAM = f"SELECT {ROW} FROM journal ORDER BY stream, seq"
 
 
@@ -146,18 +149,17 @@ FROM promotion AS p ORDER BY p.stream"""
 # --- projections -----------------------------------------------------------------------------------------------------
 
 # The time of the request is that of the stream's first row, whoever sums it up and whenever.
-PROJECT = """
-INSERT INTO promotion (stream, status, is_open, head_seq, application_id, environment_id, repository_id, commit_sha,
-  digest, verified, pull_request, requested_us, wake_at_us)
+PROJECT = f"""
+INSERT INTO promotion ({PROMOTION})
 VALUES (:stream, :status, :is_open, :head_seq, :application_id, :environment_id, :repository_id, :commit_sha, :digest,
   :verified, :pull_request, COALESCE((SELECT at_us FROM journal WHERE stream = :stream AND seq = 1), :requested_us),
-  :wake_at_us)
+  :wake_at_us, :verified_us)
 ON CONFLICT (stream) DO UPDATE SET
   status = excluded.status, is_open = excluded.is_open, head_seq = excluded.head_seq,
   application_id = excluded.application_id, environment_id = excluded.environment_id,
   repository_id = excluded.repository_id, commit_sha = excluded.commit_sha, digest = excluded.digest,
   verified = excluded.verified, pull_request = excluded.pull_request, requested_us = excluded.requested_us,
-  wake_at_us = excluded.wake_at_us"""
+  wake_at_us = excluded.wake_at_us, verified_us = excluded.verified_us"""
 
 ONE_PROMOTION = f"SELECT {PROMOTION} FROM promotion WHERE stream = :stream"
 
@@ -185,19 +187,17 @@ def promotions(filters: Iterable[str]) -> str:
 
 
 # A state of version n replaces version n - 1 only; the first must be version 1.
-SET_ENVIRONMENT = """
-INSERT INTO environment_state (environment_id, version, running, last_verified, held, busy)
-SELECT :environment_id, :version, :running, :last_verified, :held, :busy
+SET_ENVIRONMENT = f"""
+INSERT INTO environment_state ({STATE})
+SELECT :environment_id, :version, :running, :last_verified, :held, :busy, :lock_body, :drift_body
 WHERE :version = 1 OR EXISTS (SELECT 1 FROM environment_state WHERE environment_id = :environment_id)
 ON CONFLICT (environment_id) DO UPDATE SET
   version = excluded.version, running = excluded.running, last_verified = excluded.last_verified, held = excluded.held,
-  busy = excluded.busy
+  busy = excluded.busy, lock_body = excluded.lock_body, drift_body = excluded.drift_body
 WHERE environment_state.version = excluded.version - 1
 RETURNING version"""
 
-ENVIRONMENT_STATE = """
-SELECT environment_id, version, running, last_verified, held, busy FROM environment_state
-WHERE environment_id = :environment_id"""
+ENVIRONMENT_STATE = f"SELECT {STATE} FROM environment_state WHERE environment_id = :environment_id"
 
 
 # --- leases and operations -------------------------------------------------------------------------------------------

@@ -91,6 +91,7 @@ def promotion(
     verified: bool = False,
     pull_request: int = 0,
     wake_at_us: int = 0,
+    verified_us: int = 0,
 ) -> PromotionRow:
     return PromotionRow(
         stream=stream,
@@ -106,6 +107,7 @@ def promotion(
         pull_request=pull_request,
         requested_us=0,
         wake_at_us=wake_at_us,
+        verified_us=verified_us,
     )
 
 

@@ -8,7 +8,20 @@ from dataclasses import replace
 import pytest
 
 from bot.context import Store
-from bot.domain.model import Append, Conflict, EnvironmentState, Hold, NewRow, Operation, Written
+from bot.domain.model import (
+    Actor,
+    ActorKind,
+    Append,
+    Conflict,
+    Drift,
+    EnvironmentState,
+    Hold,
+    Lock,
+    NewRow,
+    Operation,
+    Untrusted,
+    Written,
+)
 from tests.store.builders import ALICE, APP, ENV, SECOND, Clock, append, claim, fence, promotion, row
 from tests.store.conftest import OpenStore
 
@@ -141,6 +154,30 @@ async def test_conflict_environment_unless_the_version_is_the_next_one(store: St
     assert await store.environment_state(ENV) == state
     await written(store, append(seq=2, environment=replace(state, version=2, held=())))
     assert (await store.environment_state(ENV)).version == 2
+
+
+async def test_a_lock_and_what_was_found_come_back_as_they_were_written_and_go_again(store: Store) -> None:
+    owner = Actor(kind=ActorKind.PERSON, id=7, login="alice")
+    lock = Lock(owner=owner, reason=Untrusted('fair\0 "now"'), since_us=1, until_us=9)
+    drift = Drift(expected="sha256:a", found="", since_us=2)
+    await written(store, append(environment=EnvironmentState(environment_id=ENV, version=1, lock=lock, drift=drift)))
+    kept = await store.environment_state(ENV)
+    assert kept.lock is not None
+    assert kept.lock == replace(lock, reason=Untrusted('fair "now"'))
+    assert kept.lock.owner.login == "alice"
+    assert kept.drift == drift
+    await written(store, append(seq=2, environment=EnvironmentState(environment_id=ENV, version=2)))
+    assert await store.environment_state(ENV) == EnvironmentState(environment_id=ENV, version=2)
+
+
+async def test_the_newest_row_of_a_kind_is_found_in_its_own_stream(store: Store) -> None:
+    await written(store, append("p1", 1, row("drift.seen", n=1), row("drift.seen", n=2), row("environment.locked")))
+    await written(store, append("p2", 1, row("drift.seen", n=3)))
+    found = await store.newest("p1", "drift.seen")
+    assert found is not None
+    assert (found.seq, found.body) == (2, {"n": 2})
+    assert await store.newest("p1", "drift.ended") is None
+    assert await store.newest("p3", "drift.seen") is None
 
 
 async def test_an_environment_that_was_never_written_has_version_0(store: Store) -> None:

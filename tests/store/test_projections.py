@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ async def streams(store: Store, **filters: Any) -> list[str]:
 
 
 async def test_a_promotion_comes_back_as_it_was_projected(store: Store, clock: Clock) -> None:
-    row = promotion(status=Status.LIVE, is_open=False, verified=True, pull_request=5, wake_at_us=9)
+    row = promotion(status=Status.LIVE, is_open=False, verified=True, pull_request=5, wake_at_us=9, verified_us=8)
     await add(store, row)
     kept = await store.promotion("p1")
     assert kept is not None
@@ -153,27 +154,26 @@ STORIES: dict[str, list[tuple[Kind, dict[str, Any]]]] = {
 async def test_promotions_rebuilt_from_the_journal_are_the_ones_that_stand_there(
     store: Store, clock: Clock, story: str
 ) -> None:
-    told: list[tuple[str, dict[str, Any]]] = [(Kind.REQUESTED, request_as_body(request()))]
-    for kind, body in [("", {}), *STORIES[story]]:
-        if kind:
-            told.append((kind, body))
+    rows: list[Row] = []
+    for kind, body in [(Kind.REQUESTED, request_as_body(request())), *STORIES[story]]:
         clock.pass_(1)
-        rows = [as_row(at, kind, body) for at, (kind, body) in enumerate(told, 1)]
-        new = NewRow(kind=told[-1][0], actor=ALICE, application_id=APP, environment_id=ENV, body=told[-1][1])
-        # The verb sums up before the store has given times; what is stored must not depend on that.
-        await store.append([append("p1", len(told), new, promotion=project(fold(rows)))])
+        rows.append(as_row(len(rows) + 1, kind, body, clock.now_us))
+        new = NewRow(kind=kind, actor=ALICE, application_id=APP, environment_id=ENV, body=body)
+        # The verb sums up before the store writes, and names the time by which it did.
+        unit = append("p1", len(rows), new, promotion=project(fold(rows)))
+        await store.append([replace(unit, at_us=clock.now_us)])
         stored = await store.stream("p1")
         assert await store.promotion("p1") == project(fold(stored))
 
 
-def as_row(seq: int, kind: str, body: dict[str, Any]) -> Row:
+def as_row(seq: int, kind: str, body: dict[str, Any], at_us: int) -> Row:
     return Row(
         position=0,
         stream="p1",
         seq=seq,
         kind=kind,
         v=1,
-        at_us=0,
+        at_us=at_us,
         actor_kind=ActorKind.PERSON,
         actor_id=7,
         application_id=APP,

@@ -82,8 +82,14 @@ def test_a_statement_uses_only_what_both_engines_know(database: sqlite3.Connecti
         statements.ledger(kinds=0, environment=True),
         statements.STREAM,
         statements.HEAD,
+        statements.NEWEST,
     ],
 )
 def test_what_is_asked_often_goes_by_an_index(database: sqlite3.Connection, text: str) -> None:
     for step in plan(database, text).splitlines():
         assert not step.startswith("SCAN") or "USING INDEX" in step, step
+
+
+def test_the_newest_of_a_kind_is_looked_for_in_its_stream_alone(database: sqlite3.Connection) -> None:
+    """By kind, it would be sought among all streams."""
+    assert "(stream=?)" in plan(database, statements.NEWEST)
