@@ -7,7 +7,7 @@ work of a newer one alone.
 | kind                   | body                                                                     |
 |------------------------|--------------------------------------------------------------------------|
 | promotion.requested    | `Request.as_body()`: release, previous, plan, evidence, who may not approve |
-| promotion.approved     | evidence, login, cause, comment, comment_hash, kept_from                 |
+| promotion.approved     | evidence, login, cause, comment, comment_hash; kept_from, at_us where it carried over |
 | promotion.revoked      | login, cause: its giver takes the approval back                          |
 | promotion.voided       | approver, code: an approval that no longer counts, and why               |
 | promotion.rejected     | reason                                                                   |
@@ -118,10 +118,12 @@ class Request:
     """SHA-256 of the comment as it was heard; at the effect it must still say the same (rule 4)."""
     evidence: Mapping[str, Any] = field(default_factory=dict)
     """What `evidence_hash` covers, part by part, so that a change can be told by name (`bot.domain.evidence`)."""
-    policy: Policy = Policy()
+    policy: Policy = field(default_factory=Policy)
     """The policy that it was asked under."""
     policy_version: int = 0
     """Version of the accepted policy in the ledger."""
+    tree: str = ""
+    """Hash of what the release's commit contains; empty when it was not known."""
     break_glass: str = ""
     """Why rules were gone past; empty: none was."""
     skipped: tuple[str, ...] = ()
@@ -320,7 +322,8 @@ def _approved(state: Promotion, row: Row) -> Promotion:
     body = row.body
     approval = Approval(
         actor=actor,
-        at_us=row.at_us,
+        # One that carried over is as old as it was when it was given.
+        at_us=int(body.get("at_us", row.at_us)),
         evidence_hash=str(body.get("evidence", "")),
         cause=str(body.get("cause", "")),
         comment_id=int(body.get("comment", 0)),
@@ -559,6 +562,7 @@ def request_as_body(request: Request) -> dict[str, Any]:
         "evidence_parts": dict(request.evidence),
         "policy_document": policy_as_body(request.policy),
         "policy_version": request.policy_version,
+        "tree": request.tree,
         "break_glass": request.break_glass,
         "skipped": list(request.skipped),
         "rules": rules_as_body(request.rules),
@@ -587,6 +591,7 @@ def request_from_body(body: Mapping[str, Any]) -> Request:
         evidence=body.get("evidence_parts", {}),
         policy=policy_from_body(body["policy_document"]) if "policy_document" in body else Policy(),
         policy_version=body.get("policy_version", 0),
+        tree=body.get("tree", ""),
         break_glass=body.get("break_glass", ""),
         skipped=tuple(body.get("skipped", ())),
         rules=rules_from_body(body.get("rules", ())),

@@ -7,14 +7,20 @@ afterwards is the registry's (security rules 5, 20, 34).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from bot.context import Miso, Repository
 from bot.domain import catalog
 from bot.domain.catalog import Bound
 from bot.domain.codes import Code
-from bot.domain.model import Application, Environment, Permission, RepositoryFacts, Stage
+from bot.domain.conditions import person_may
+from bot.domain.decision import Standing
+from bot.domain.messages import refusal
+from bot.domain.model import Actor, ActorKind, Application, Environment, Permission, RepositoryFacts, Stage
 from bot.domain.permissions import READ_FACTS
+from bot.domain.rules import Who
+from bot.errors import MisoError, Refused
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +37,7 @@ class Place:
     """A repository as GitHub shows it now, with what its variables select for one environment."""
 
     repository: Repository
+    installation_id: int
     identity: RepositoryFacts
     binding: Bound | Code
 
@@ -58,7 +65,7 @@ async def bind(miso: Miso, origin: Origin, where: Stage | str) -> Place:
         repository.environment_variables(name) if name else _nothing(),
     )
     binding = catalog.select(variables, here, identity, applications, environments, where)
-    return Place(repository=repository, identity=identity, binding=binding)
+    return Place(repository=repository, installation_id=origin.installation_id, identity=identity, binding=binding)
 
 
 async def permission(repository: Repository, login: str, user_id: int) -> Permission:
@@ -70,6 +77,52 @@ async def permission(repository: Repository, login: str, user_id: int) -> Permis
     if found is not None and found.user_id == user_id:
         return found
     return Permission(user_id=user_id, role_name="none", permission="none")
+
+
+async def teams(
+    miso: Miso, installation_id: int, owner_id: int, user_id: int, named: Collection[int]
+) -> frozenset[int] | None:
+    """Of these teams of the owner, those that the account is a member of, by ids alone. None: not all could be read."""
+    try:
+        members = await asyncio.gather(*(miso.github.team(installation_id, owner_id, team) for team in named))
+    except MisoError:
+        return None
+    if any(accounts is None for accounts in members):
+        return None  # no such team: a policy that names it is wrong, and nobody passes by it
+    found = zip(named, members, strict=True)
+    return frozenset(team for team, accounts in found if any(a.id == user_id for a in accounts or ()))
+
+
+async def standing(miso: Miso, place: Place, actor: Actor, named: Collection[int]) -> Standing:
+    """What somebody may do now: the role, and which of the teams that a policy names they are in."""
+    role, member_of = await asyncio.gather(
+        permission(place.repository, actor.login, actor.id),
+        teams(miso, place.installation_id, place.identity.owner_id, actor.id, named),
+    )
+    return Standing(permission=role, teams=member_of)
+
+
+async def must_be(miso: Miso, place: Place, actor: Actor, who: Who) -> None:
+    """Refuse whoever is no person or not one of these people at this moment (rules 5 and 6)."""
+    if actor.kind is not ActorKind.PERSON:
+        raise refusal(Code.BOT_REFUSED)
+    result = person_may("requester", actor, await standing(miso, place, actor, who.teams), who)
+    if not result.passed:
+        raise refusal(result.code or Code.PERMISSION_DENIED, **result.values)
+
+
+async def may(miso: Miso, place: Place, actor: Actor, who: Who) -> bool:
+    """The same as an answer."""
+    try:
+        await must_be(miso, place, actor, who)
+    except Refused:
+        return False
+    return True
+
+
+async def ready(place: Place) -> Place:
+    """A place that was bound already, where one is awaited."""
+    return place
 
 
 async def _nothing() -> None:

@@ -2,7 +2,7 @@
 
 Whatever is done next follows from what Azure shows now, not from memory: `plan.steps` compares the plan with what is
 there and names the writes that are missing. So the same lines serve a first attempt, a second one after a crash, and
-a takeover by another replica. It decides nothing about permission; that is `bot.services.promotions`.
+a takeover by another replica. It decides nothing about permission; that is `bot.services.admitting`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bot.domain.messages import explain, refusal
 from bot.domain.model import Claim, Environment, Health, NewRow, Observed, Plan, Status, Step
 from bot.domain.promotion import Action, Kind, Promotion, next_action
 from bot.errors import Refused, Transient
-from bot.services import journal, promotions
+from bot.services import admitting, choosing, journal
 from bot.services.effects import Hold, Keep, LeaseLost, Saved, once, renewing, row, write
 
 MOST_STEPS = 8
@@ -45,11 +45,11 @@ async def advance(miso: Miso, promotion: Promotion, environment: Environment, ho
         return
     body: dict[str, Any] = {}
     if promotion.status in (Status.REQUESTED, Status.APPROVED):
-        no = await promotions.admit(miso, promotion, environment)
+        no = await admitting.admit(miso, promotion, environment)
         if no is not None:
             await journal.record(miso, promotion.stream, _unless_moved(promotion, no))
             return
-        body = await promotions.previous_now(miso, environment)
+        body = await choosing.previous_now(miso, environment)
     hold = await _take(miso, promotion, environment, holder, action, body)
     if hold is None:
         return

@@ -18,7 +18,7 @@ from bot.domain.messages import refusal
 from bot.domain.model import Actor, Environment, Row, Status
 from bot.domain.promotion import Promotion
 from bot.errors import MisoError, Refused
-from bot.services import access, journal, notes, promotions
+from bot.services import access, choosing, journal, notes
 from bot.services.access import Origin, Place
 from bot.services.notes import Note
 
@@ -109,7 +109,7 @@ async def _judge(miso: Miso, first: Row) -> Answer:
 
 async def _held(miso: Miso, bound: Bound, commit: str) -> Refused | None:
     """Why this commit must wait for a person: it was taken back somewhere, as in `conditions.not_held`."""
-    release = await promotions.find_release(miso, bound.application, commit, bound.environment.stage)
+    release = await choosing.find_release(miso, bound.application, commit, bound.environment.stage)
     digest = release.digest if release is not None else ""
     for environment in await miso.store.environments(bound.application.id):
         state = await miso.store.environment_state(environment.id)

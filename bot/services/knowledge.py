@@ -1,51 +1,100 @@
 """Everything that a decision needs to know, fetched at once. What cannot be established stays None: unknown.
 
-Called by `bot.services.promotions` for a request, an approval and the moment before the first effect, so that all
-three decide over the same kind of facts. It reads and never writes.
+Called by the verbs for a request, an approval and the moment before the first effect, so that all three decide over
+the same kind of facts and under the policy of that very moment. It reads and never writes.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Collection
-from dataclasses import replace
+from collections.abc import Awaitable, Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from bot.context import Miso, Repository
-from bot.domain import plan
-from bot.domain.decision import Asked, Facts
-from bot.domain.model import ActorKind, EnvironmentState, Plan, PullRequest, Release
+from bot.domain import plan, policy
+from bot.domain.decision import Asked, Decision, Facts
+from bot.domain.model import ActorKind, Capacity, CheckSeen, EnvironmentState, Plan, PullRequest, Release
 from bot.domain.policy import commits_to_look_up
+from bot.domain.rules import Policy
 from bot.errors import MisoError
-from bot.services import access, audits, journal
+from bot.services import access, audits, holds, journal, policies
+from bot.services.access import Place
+from bot.services.policies import Effective
 
 T = TypeVar("T")
 
 
-async def gather(miso: Miso, asked: Asked, repository: Repository) -> Facts:
-    """The facts for one request, all but where it is (`identity`, `binding`): that is bound by the caller.
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What is known at one moment, and the policy that counts at it."""
 
-    Everything outside is asked at once, except for the pull requests of commits that another answer names.
-    """
-    if asked.release is None:
-        return await _local(miso, asked)
-    about, facts = await asyncio.gather(
-        _about(miso, asked, asked.release, repository), _with_range(miso, asked, asked.release, repository)
+    facts: Facts
+    effective: Effective
+
+    @property
+    def policy(self) -> Policy | None:
+        return self.effective.policy
+
+    def decide(self, miso: Miso, asked: Asked, now_us: int) -> Decision:
+        """May this be asked for? The decision of every door."""
+        whole = self.effective.policies
+        if whole is None:
+            return policy.decide(asked, self.facts, None, miso.rules, now_us)
+        return policy.decide(asked, self.facts, self.policy, miso.rules, now_us, whole)
+
+
+async def gather(miso: Miso, asked: Asked, repository: Repository, placing: Awaitable[Place]) -> Known:
+    """The facts for one request. Nothing waits for an answer that it does not need: two waves at most outside."""
+    (place, effective), about, facts = await asyncio.gather(
+        _ruled(miso, asked, placing), _about(miso, asked, repository), _with_range(miso, asked, repository)
     )
     facts = replace(
         facts,
+        identity=place.identity,
+        binding=place.binding,
+        default_branch=place.identity.default_branch,
+        config=effective.config,
+        config_commit=effective.config_commit,
         image_exists=about.image_exists,
         tag_digest=about.tag_digest,
         permission=about.permission,
         commit=about.commit,
     )
-    wanted = tuple(commits_to_look_up(asked, facts, miso.rules.policies.get(asked.environment.stage)))
-    found = await asyncio.gather(*(known(repository.pull_requests_of(sha)) for sha in wanted))
-    pulls: dict[str, tuple[PullRequest, ...]] = {
-        sha: tuple(some) for sha, some in zip(wanted, found, strict=True) if some is not None
-    }
+    if asked.release is None or effective.policy is None:
+        return Known(facts=facts, effective=effective)
+    demanded = effective.policy
+    pulls, checks, teams, capacity = await asyncio.gather(
+        _pulls(asked, facts, demanded, repository),
+        known(_checks(asked.release, demanded, repository)),
+        _teams(miso, asked, place, demanded),
+        known(_capacity(miso, asked, demanded)),
+    )
     numbers = {pull.number for some in pulls.values() for pull in some}
-    return replace(facts, pull_requests=pulls, pushers=await _pushers(miso, asked.application.repository_id, numbers))
+    facts = replace(
+        facts,
+        pull_requests=pulls,
+        pushers=await _pushers(miso, asked.application.repository_id, numbers),
+        checks=tuple(checks) if checks is not None else None,
+        teams=teams,
+        capacity=capacity,
+    )
+    return Known(facts=facts, effective=effective)
+
+
+async def _ruled(miso: Miso, asked: Asked, placing: Awaitable[Place]) -> tuple[Place, Effective]:
+    """Where it is, and what the policy is there now: the repository may have tightened it on its default branch."""
+    place = await placing
+    branch = place.identity.default_branch
+    return place, await policies.effective(miso, place.repository, asked.environment, branch)
+
+
+async def _pulls(
+    asked: Asked, facts: Facts, demanded: Policy, repository: Repository
+) -> dict[str, tuple[PullRequest, ...]]:
+    wanted = tuple(commits_to_look_up(asked, facts, demanded))
+    found = await asyncio.gather(*(known(repository.pull_requests_of(sha)) for sha in wanted))
+    return {sha: tuple(some) for sha, some in zip(wanted, found, strict=True) if some is not None}
 
 
 async def _pushers(miso: Miso, repository_id: int, numbers: Collection[int]) -> dict[int, tuple[int, ...]]:
@@ -55,27 +104,49 @@ async def _pushers(miso: Miso, repository_id: int, numbers: Collection[int]) -> 
     return {number: tuple(row.actor_id for row in rows) for number, rows in zip(numbers, found, strict=True)}
 
 
-async def _about(miso: Miso, asked: Asked, release: Release, repository: Repository) -> Facts:
+async def _checks(release: Release, demanded: Policy, repository: Repository) -> Sequence[CheckSeen]:
+    names = {check.name for check in demanded.checks}
+    return await repository.checks(release.commit, names) if names else ()
+
+
+async def _teams(miso: Miso, asked: Asked, place: Place, demanded: Policy) -> frozenset[int] | None:
+    if asked.requester.kind is not ActorKind.PERSON:
+        return frozenset()
+    owner, installation = place.identity.owner_id, place.installation_id
+    return await access.teams(miso, installation, owner, asked.requester.id, policy.teams_named(demanded))
+
+
+async def _capacity(miso: Miso, asked: Asked, demanded: Policy) -> Capacity | None:
+    if demanded.min_instances <= 1 and demanded.min_zones <= 1:
+        return None
+    return await miso.azure.capacity(asked.environment, request_id=asked.stream or "decision")
+
+
+async def _about(miso: Miso, asked: Asked, repository: Repository) -> Facts:
     """What can be asked outside without knowing anything else."""
-    requester = asked.requester
+    requester, release = asked.requester, asked.release
     person = requester.kind is ActorKind.PERSON
-    exists, tag, commit, permission = await asyncio.gather(
+    permission = known(access.permission(repository, requester.login, requester.id)) if person else _none()
+    if release is None:
+        return Facts(permission=await permission)
+    exists, tag, commit, role = await asyncio.gather(
         known(miso.images.exists(release.image, release.digest, asked.environment)),
         known(_tag(miso, asked, release)),
         known(repository.commit(release.commit)),
-        known(access.permission(repository, requester.login, requester.id)) if person else _none(),
+        permission,
     )
-    return Facts(image_exists=exists, tag_digest=tag, commit=commit, permission=permission)
+    return Facts(image_exists=exists, tag_digest=tag, commit=commit, permission=role)
 
 
-async def _with_range(miso: Miso, asked: Asked, release: Release, repository: Repository) -> Facts:
+async def _with_range(miso: Miso, asked: Asked, repository: Repository) -> Facts:
     """What the store knows, and the commits between what runs and the release."""
-    facts = await _local(miso, asked)
-    between = await known(repository.compare(facts.running.commit, release.commit)) if facts.running else None
-    return replace(facts, range=between)
+    facts = await local(miso, asked)
+    if asked.release is None or facts.running is None:
+        return facts
+    return replace(facts, range=await known(repository.compare(facts.running.commit, asked.release.commit)))
 
 
-async def _local(miso: Miso, asked: Asked) -> Facts:
+async def local(miso: Miso, asked: Asked) -> Facts:
     """What the store knows, and the plan."""
     here, release, store = asked.environment, asked.release, miso.store
     environments, opened = await asyncio.gather(
@@ -93,9 +164,12 @@ async def _local(miso: Miso, asked: Asked) -> Facts:
     )
     if release is None:
         return facts
-    verified = await store.promotions(application_id=asked.application.id, commit_prefix=release.commit, verified=True)
+    verified, bans = await asyncio.gather(
+        store.promotions(application_id=asked.application.id, commit_prefix=release.commit, verified=True),
+        holds.bans(miso, asked.application.id, release),
+    )
     planned = plan.build(here, release, controller=miso.rules.controller)
-    return replace(facts, plan=planned, verified=tuple(verified))
+    return replace(facts, plan=planned, verified=tuple(verified), bans=bans)
 
 
 async def _tag(miso: Miso, asked: Asked, release: Release) -> str:

@@ -1,8 +1,8 @@
-"""Asking for a promotion, approving, rejecting, rolling back, clearing a hold: the verbs behind every door.
+"""Asking for a promotion, approving, revoking, rejecting, cancelling: what people say about one promotion.
 
 Comment, button, gate, and later portal, API and command line end in these functions. Each re-reads what it decides on,
 asks `bot.domain.policy`, and writes rows; nothing here touches Azure. Causes make streams, so a delivery that comes
-twice tells the same story once.
+twice tells the same story once. Whether it may begin is asked again by `bot.services.admitting`.
 """
 
 from __future__ import annotations
@@ -12,33 +12,27 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bot.context import Miso, Repository
-from bot.domain import plan as plans
-from bot.domain import policy
+from bot import telemetry
+from bot.context import Miso
+from bot.domain import evidence, plan, policy
+from bot.domain import preview as previews
 from bot.domain.codes import Code
-from bot.domain.conditions import person_may
 from bot.domain.decision import Asked, Decision, RuleState
-from bot.domain.messages import refusal, refusal_of
-from bot.domain.model import (
-    Actor,
-    ActorKind,
-    Application,
-    Environment,
-    Hold,
-    NewRow,
-    PromotionRow,
-    Release,
-    Stage,
-    Status,
-)
-from bot.domain.promotion import Kind, Promotion, Request, previous_as_body, request_as_body
-from bot.domain.rules import Policy
-from bot.errors import Refused, Transient
-from bot.services import access, journal, knowledge
+from bot.domain.messages import refusal
+from bot.domain.messages.refusals import explain_rule
+from bot.domain.model import SYSTEM, Actor, ActorKind, Application, Ban, Environment, NewRow, Release, Status, Untrusted
+from bot.domain.preview import Preview
+from bot.domain.promotion import VERSION, Approval, Kind, Promotion, Request, request_as_body, rules_as_body
+from bot.domain.rules import Concurrency
+from bot.services import access, choosing, history, holds, journal, knowledge, policies
 from bot.services.access import Origin, Place
+from bot.services.knowledge import Known
 
-MOST_PAUSES = 60
-"""So often the facts are asked for again before what cannot be established is a refusal: about nine hours."""
+log = telemetry.logger("promotions")
+
+HOUR_US = 3_600_000_000
+OPEN = (Status.REQUESTED, Status.APPROVED)
+"""Nothing has begun yet: what people say still counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +44,18 @@ class Ask:
     origin: Origin
     release: Release | None
     rollback: bool = False
+    break_glass: str = ""
     pull_request: int = 0
+    comment_id: int = 0
+    comment_hash: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Word:
+    """What somebody said, and by what: enough to see at the effect whether they still say it (rule 4)."""
+
+    actor: Actor
+    cause: str
     comment_id: int = 0
     comment_hash: str = ""
 
@@ -61,6 +66,8 @@ class Outcome:
 
     promotion: Promotion | None = None
     decision: Decision | None = None
+    preview: Preview | None = None
+    """What it would change in what runs there now."""
 
 
 async def request(miso: Miso, ask: Ask, place: Place, application: Application, environment: Environment) -> Outcome:
@@ -69,51 +76,78 @@ async def request(miso: Miso, ask: Ask, place: Place, application: Application, 
     existing = await journal.load(miso, stream)
     if existing is not None:
         # Perhaps somebody died between the request and this: it is told again, which changes nothing the second time.
-        await _supersede(miso, environment, stream)
-        return Outcome(promotion=existing)
-    decision, row = await _decide(miso, ask, place, application, environment, stream)
+        await _make_way(miso, environment, existing)
+        asked_for = existing.request
+        return Outcome(promotion=existing, preview=previews.of(environment, asked_for.previous_plan, asked_for.plan))
+    asked = _asked(ask, application, environment, stream)
+    known = await knowledge.gather(miso, asked, place.repository, access.ready(place))
+    decision = known.decide(miso, asked, miso.clock.now_us())
+    await history.remember(miso, asked, known.facts, decision, known.effective.version, miso.clock.now_us())
+    shown = _preview(environment, known)
+    row = await _requested(miso, ask, asked, known, decision)
     if row is None:
-        return Outcome(decision=decision)
-    done = await journal.record(miso, stream, lambda now: [row] if now is None else [], inbox_done=ask.origin.delivery)
-    await _supersede(miso, environment, stream)
-    return Outcome(promotion=done.promotion, decision=decision)
+        return Outcome(decision=decision, preview=shown)
+    kept = await _kept(miso, environment, asked, known, decision, row)
+    done = await journal.record(
+        miso, stream, lambda now: [row, *kept] if now is None else [], inbox_done=ask.origin.delivery
+    )
+    if done.promotion is not None:
+        await _make_way(miso, environment, done.promotion)
+        if ask.break_glass and done.rows:
+            log.warning("alarm.break_glass", environment=environment.id, stage=environment.stage, stream=stream)
+    return Outcome(promotion=done.promotion, decision=decision, preview=shown)
 
 
 async def explain(miso: Miso, ask: Ask, place: Place, application: Application, environment: Environment) -> Decision:
     """The very decision that `request` would take now, without asking for anything."""
-    decision, _ = await _decide(miso, ask, place, application, environment, stream="")
-    return decision
+    asked = _asked(ask, application, environment, "")
+    known = await knowledge.gather(miso, asked, place.repository, access.ready(place))
+    return known.decide(miso, asked, miso.clock.now_us())
 
 
-async def _decide(
-    miso: Miso, ask: Ask, place: Place, application: Application, environment: Environment, stream: str
-) -> tuple[Decision, NewRow | None]:
-    asked = Asked(
+def _asked(ask: Ask, application: Application, environment: Environment, stream: str) -> Asked:
+    return Asked(
         requester=ask.actor,
         application=application,
         environment=environment,
         release=ask.release,
         rollback=ask.rollback,
+        break_glass=ask.break_glass,
         stream=stream,
     )
-    facts = await knowledge.gather(miso, asked, place.repository)
-    facts = replace(facts, identity=place.identity, binding=place.binding)
-    stage_policy = miso.rules.policies.get(environment.stage)
-    decision = policy.decide(asked, facts, stage_policy, miso.rules, miso.clock.now_us())
-    if decision.refused or ask.release is None or facts.plan is None or stage_policy is None:
-        return decision, None
-    policy_hash = policy.policy_hash(stage_policy, miso.rules)
+
+
+def _preview(environment: Environment, known: Known) -> Preview | None:
+    if known.facts.plan is None:
+        return None
+    return previews.of(environment, known.facts.running_plan, known.facts.plan)
+
+
+async def _requested(miso: Miso, ask: Ask, asked: Asked, known: Known, decision: Decision) -> NewRow | None:
+    """The row of a request that was allowed, with everything that an approver is shown; None for any other."""
+    environment, demanded, planned = asked.environment, known.policy, known.facts.plan
+    if decision.refused or ask.release is None or planned is None or demanded is None:
+        return None
+    skipped = tuple(sorted(rule.rule for rule in decision.skipped))
+    parts = policy.evidence_of(asked, known.facts, demanded, miso.rules, skipped)
+    if parts is None:
+        raise refusal(Code.STATE_UNKNOWN)
+    whole = known.effective.policies
+    hours = demanded.wait_hours * HOUR_US
+    if ask.break_glass and whole is not None:
+        hours = whole.break_glass_minutes * 60_000_000
     state = await miso.store.environment_state(environment.id)
-    previous, previous_plan = await last_verified(miso, state.last_verified)
+    previous, previous_plan = await choosing.last_verified(miso, state.last_verified)
     body = Request(
         cause=ask.cause,
         rollback=ask.rollback,
         release=ask.release,
         previous=previous,
         previous_plan=previous_plan,
-        plan=facts.plan,
-        policy_hash=policy_hash,
-        evidence_hash=policy.evidence_hash(ask.release, facts.plan, policy_hash, environment.id),
+        plan=planned,
+        policy_hash=policy.policy_hash(demanded, miso.rules),
+        evidence_hash=evidence.hash_of(parts),
+        evidence=parts,
         approvals_needed=decision.approvals_needed,
         excluded=decision.excluded,
         requester=ask.actor,
@@ -121,75 +155,194 @@ async def _decide(
         pull_request=ask.pull_request,
         comment_id=ask.comment_id,
         comment_hash=ask.comment_hash,
+        policy=demanded,
+        policy_version=known.effective.version,
+        break_glass=ask.break_glass,
+        tree=known.facts.commit.tree if known.facts.commit is not None else "",
+        skipped=skipped,
+        rules=decision.rules,
+        deadline_us=miso.clock.now_us() + hours,
     )
-    return decision, _row(Kind.REQUESTED, ask.actor, environment, request_as_body(body))
+    return replace(_row(Kind.REQUESTED, ask.actor, environment, request_as_body(body)), v=VERSION)
 
 
-async def _supersede(miso: Miso, environment: Environment, by: str) -> None:
-    """The newest request of an environment is the one that counts; older ones that have not begun are told so."""
-    newest = await journal.load(miso, by)
+async def _kept(
+    miso: Miso, environment: Environment, asked: Asked, known: Known, decision: Decision, row: NewRow
+) -> list[NewRow]:
+    """Approvals that carry over from the request that this one takes the place of, where the policy lets them.
+
+    Only between two commits with the very same tree whose plans differ in nothing but the image, and never the word of
+    somebody whose work is in the newer one.
+    """
+    demanded, release = known.policy, asked.release
+    if demanded is None or not demanded.keep_on_identical or decision.approvals_needed < 1 or release is None:
+        return []
+    tree = known.facts.commit.tree if known.facts.commit is not None else ""
     for older in await miso.store.open_promotions(environment_id=environment.id):
-        if older.stream == by or older.status not in (Status.REQUESTED, Status.APPROVED) or newest is None:
+        before = await journal.load(miso, older.stream) if older.status in OPEN else None
+        if before is None or not tree or before.request.tree != tree:
             continue
-        if older.requested_us > newest.requested_us:
+        if before.request.policy_hash != row.body["policy"] or not _same_but_image(miso, before.request, asked, known):
+            continue
+        return [
+            _row(Kind.APPROVED, approval.actor, environment, _carried(approval, row, older.stream))
+            for approval in before.approvals
+            if approval.actor.id not in decision.excluded
+        ]
+    return []
+
+
+def _same_but_image(miso: Miso, before: Request, asked: Asked, known: Known) -> bool:
+    """Whether the plans differ in nothing but the image, and the older one still is what would be written."""
+    release, here, controller = asked.release, asked.environment, miso.rules.controller
+    if release is None or before.rollback or before.break_glass:
+        return False
+    image = replace(before.release, image=release.image, digest=release.digest, commit=release.commit, tag=release.tag)
+    now = plan.build(here, before.release, controller=controller)
+    return now == before.plan and plan.build(here, image, controller=controller) == known.facts.plan
+
+
+def _carried(approval: Approval, row: NewRow, stream: str) -> dict[str, object]:
+    return {
+        "evidence": row.body["evidence"],
+        "login": approval.actor.login,
+        "cause": approval.cause,
+        "comment": approval.comment_id,
+        "comment_hash": approval.comment_hash,
+        "kept_from": stream,
+        "at_us": approval.at_us,
+    }
+
+
+async def _make_way(miso: Miso, environment: Environment, newest: Promotion) -> None:
+    """The newest request of an environment is the one that counts; older ones that have not begun are told so.
+
+    Where the policy lets requests queue, they stay.
+    """
+    if newest.request.policy.concurrency is Concurrency.QUEUE and not newest.request.rollback:
+        return
+    for older in await miso.store.open_promotions(environment_id=environment.id):
+        if older.stream == newest.stream or older.status not in OPEN or older.requested_us > newest.requested_us:
             continue
 
         def decide(now: Promotion | None) -> Sequence[NewRow]:
-            if now is None or now.status not in (Status.REQUESTED, Status.APPROVED):
+            if now is None or now.status not in OPEN:
                 return []
-            return [_row(Kind.SUPERSEDED, newest.request.requester, environment, {"by": by})]
+            return [_row(Kind.SUPERSEDED, newest.request.requester, environment, {"by": newest.stream})]
 
         await journal.record(miso, older.stream, decide)
 
 
-async def approve(miso: Miso, stream: str, actor: Actor, origin: Origin, cause: str) -> Outcome:
-    """Count one person's approval, if rule 9 lets it count. The same function for all five doors."""
-    promotion, environment = await _waiting(miso, stream)
+async def approve(miso: Miso, stream: str, word: Word, origin: Origin, *, commit: str = "") -> Outcome:
+    """Count one person's approval, if rule 9 lets it count. The same function for every door.
+
+    What was shown is established anew: an approval of something that has changed since is refused, and so is what was
+    approved before it, with the difference. `commit`: the release that the person named, if any (rule 1).
+    """
+    promotion, environment = await waiting(miso, stream)
     if promotion is None or environment is None:
         raise refusal(Code.NOTHING_TO_APPROVE)
-    if any(a.actor == actor and a.cause == cause for a in promotion.approvals):
+    if any(a.actor == word.actor and a.cause == word.cause for a in promotion.approvals):
         return Outcome(promotion=promotion)
-    repository = access.facts_of(miso, origin)
-    permission = await access.permission(repository, actor.login, actor.id)
-    stage_policy = miso.rules.policies.get(environment.stage)
-    plan = plans.build(environment, promotion.request.release, controller=miso.rules.controller)
+    release = promotion.request.release
+    if commit and not release.commit.startswith(commit):
+        raise refusal(Code.OTHER_RELEASE_WAITS, commit=release.commit[:12], stage=environment.stage)
+    place = await access.bind(miso, origin, environment.stage)
+    asked = await asked_again(miso, promotion, environment)
+    known, standing = await asyncio.gather(
+        knowledge.gather(miso, asked, place.repository, access.ready(place)),
+        access.standing(miso, place, word.actor, policy.teams_named(promotion.request.policy)),
+    )
 
     def judge(now: Promotion) -> Decision:
+        whole = known.effective.policies
         return policy.decide_approval(
             now,
-            actor,
-            permission,
-            environment=environment,
-            plan=plan,
-            policy=stage_policy,
+            word.actor,
+            standing,
+            request=asked,
+            facts=known.facts,
+            policy=known.policy if whole is not None else None,
             rules=miso.rules,
             now_us=miso.clock.now_us(),
+            **({"policies": whole} if whole is not None else {}),
         )
 
     decision = judge(promotion)
+    body = {
+        "evidence": promotion.request.evidence_hash,
+        "login": word.actor.login,
+        "cause": word.cause,
+        "comment": word.comment_id,
+        "comment_hash": word.comment_hash,
+    }
 
     def decide(now: Promotion | None) -> Sequence[NewRow]:
-        if now is None or not judge(now).allowed:
+        if now is None or now.status not in OPEN:
             return []
-        body = {"evidence": now.request.evidence_hash, "login": actor.login, "cause": cause}
-        return [_row(Kind.APPROVED, actor, environment, body)]
+        judged = judge(now)
+        if judged.allowed:
+            return [_row(Kind.APPROVED, word.actor, environment, body)]
+        row = changed(miso, now, environment, judged, asked, known)
+        return [row] if row is not None else []
 
     done = await journal.record(miso, stream, decide)
-    if not done.rows and done.promotion is not None:
+    if done.promotion is not None and not (done.rows and done.promotion.status in OPEN):
         # Somebody else moved it on in between: what is told is the decision over what stands there now.
-        decision = judge(done.promotion)
+        decision = decision if done.rows else judge(done.promotion)
     return Outcome(promotion=done.promotion, decision=decision)
+
+
+def changed(
+    miso: Miso, promotion: Promotion, environment: Environment, judged: Decision, asked: Asked, known: Known
+) -> NewRow | None:
+    """What was shown to those who approve is no longer what would happen: the row that ends the request and says what
+    is different. None where nothing has changed, or where it cannot be known."""
+    stale = [rule for rule in judged.rules if rule.rule in ("policy", "evidence") and rule.state is RuleState.FAIL]
+    if not stale or known.policy is None:
+        return None
+    parts = policy.evidence_of(asked, known.facts, known.policy, miso.rules, promotion.request.skipped)
+    if parts is None:
+        return None
+    differing = evidence.changes(promotion.request.evidence, parts)
+    no = explain_rule(stale[0])
+    body = {
+        "code": no.code,
+        "sentence": no.sentence,
+        "hint": no.hint,
+        "changes": [dict(change) for change in differing] or [{"part": "plan", "was": "", "now": ""}],
+        "rules": rules_as_body(judged.rules),
+    }
+    return _row(Kind.REFUSED, SYSTEM, environment, body)
+
+
+async def revoke(miso: Miso, stream: str, word: Word) -> Outcome:
+    """Take one's own approval back, as long as nothing has begun. No role is asked: it can only stop something."""
+    promotion, environment = await waiting(miso, stream)
+    if promotion is None or environment is None:
+        raise refusal(Code.NOTHING_TO_REVOKE)
+    body = {"login": word.actor.login, "cause": word.cause}
+
+    def decide(now: Promotion | None) -> Sequence[NewRow]:
+        if now is None or now.status not in OPEN or all(a.actor != word.actor for a in now.approvals):
+            return []
+        return [_row(Kind.REVOKED, word.actor, environment, body)]
+
+    done = await journal.record(miso, stream, decide)
+    if not done.rows:
+        raise refusal(Code.NOTHING_TO_REVOKE)
+    return Outcome(promotion=done.promotion)
 
 
 async def reject(miso: Miso, stream: str, actor: Actor, origin: Origin, reason: str) -> Outcome:
     """Refuse this request. Anybody who might approve may reject, the author too: it can only stop something."""
-    promotion, environment = await _waiting(miso, stream)
+    promotion, environment = await waiting(miso, stream)
     if promotion is None or environment is None:
         raise refusal(Code.NOTHING_TO_REJECT)
     await _person_who_writes(miso, actor, origin)
 
     def decide(now: Promotion | None) -> Sequence[NewRow]:
-        if now is None or now.status not in (Status.REQUESTED, Status.APPROVED):
+        if now is None or now.status not in OPEN:
             return []
         return [_row(Kind.REJECTED, actor, environment, {"reason": reason, "login": actor.login})]
 
@@ -199,29 +352,38 @@ async def reject(miso: Miso, stream: str, actor: Actor, origin: Origin, reason: 
     return Outcome(promotion=done.promotion)
 
 
-async def clear(
-    miso: Miso, application: Application, commit: str, actor: Actor, origin: Origin, reason: str
-) -> tuple[Hold, ...]:
-    """Lift every hold on this release, with a name and a reason in the journal."""
-    await _person_who_writes(miso, actor, origin)
-    lifted: list[Hold] = []
-    for environment in await miso.store.environments(application.id):
-        state = await miso.store.environment_state(environment.id)
-        for hold in state.held:
-            if not hold.commit.startswith(commit):
-                continue
-            body = {"reason": reason, "login": actor.login, "commit": hold.commit}
-            row = _row(Kind.HOLD_CLEARED, actor, environment, body)
+async def reject_release(
+    miso: Miso, application: Application, release: Release, word: Word, origin: Origin, reason: Untrusted
+) -> Ban:
+    """Reject a release for good, wherever it might go, and every request for it that has not begun."""
+    await _person_who_writes(miso, word.actor, origin)
+    ban = await holds.ban(miso, application, release, word.actor, reason, word.cause)
+    for row in await miso.store.promotions(application_id=application.id, commit_prefix=release.commit, limit=200):
+        if row.open and row.status in OPEN:
+            await reject(miso, row.stream, word.actor, origin, reason)
+    return ban
 
-            def decide(now: Promotion | None, row: NewRow = row) -> Sequence[NewRow]:
-                return [row] if now is not None and now.held else []
 
-            done = await journal.record(miso, hold.stream, decide)
-            if done.rows:
-                lifted.append(hold)
-    if not lifted:
-        raise refusal(Code.NOT_HELD)
-    return tuple(lifted)
+async def cancel(miso: Miso, stream: str, word: Word, origin: Origin, reason: str) -> Outcome:
+    """Withdraw a request that has not begun: one's own, or anybody's for an operator."""
+    promotion, environment = await waiting(miso, stream)
+    if promotion is None or environment is None:
+        raise refusal(Code.NOTHING_TO_CANCEL)
+    if word.actor != promotion.request.requester:
+        place = await access.bind(miso, origin, environment.stage)
+        accepted = await policies.accepted(miso)
+        if accepted is None or not await access.may(miso, place, word.actor, accepted.policies.operators):
+            raise refusal(Code.NOT_YOURS)
+
+    def decide(now: Promotion | None) -> Sequence[NewRow]:
+        if now is None or now.status not in OPEN:
+            return []
+        return [_row(Kind.CANCELLED, word.actor, environment, {"reason": reason, "login": word.actor.login})]
+
+    done = await journal.record(miso, stream, decide)
+    if not done.rows:
+        raise refusal(Code.NOTHING_TO_CANCEL)
+    return Outcome(promotion=done.promotion)
 
 
 async def _person_who_writes(miso: Miso, actor: Actor, origin: Origin) -> None:
@@ -233,169 +395,34 @@ async def _person_who_writes(miso: Miso, actor: Actor, origin: Origin) -> None:
         raise refusal(Code.PERMISSION_DENIED)
 
 
-async def admit(miso: Miso, promotion: Promotion, environment: Environment) -> NewRow | None:
-    """The decision at the moment before the first effect: facts read anew, approvals counted against today.
-
-    Answers None when it may begin. Otherwise the row that says why not: refused for good, or paused because something
-    could not be established, which is never taken for a yes.
-    """
-    try:
-        decision = await _decide_effect(miso, promotion, environment)
-    except Transient as later:
-        if promotion.pauses >= MOST_PAUSES:
-            return _refused(promotion, environment, refusal(Code(later.code)))
-        return _later(miso, promotion, environment, later.code, later.sentence, later.retry_after)
-    except Refused as no:
-        return _refused(promotion, environment, no)
-    if decision.allowed:
-        return None
-    reason = refusal_of(decision)
-    unknown = decision.obstacles and all(rule.state is RuleState.UNKNOWN for rule in decision.obstacles)
-    if unknown and promotion.pauses < MOST_PAUSES:
-        return _later(miso, promotion, environment, reason.code, reason.sentence, None)
-    return _refused(promotion, environment, reason)
-
-
-def _refused(promotion: Promotion, environment: Environment, no: Refused) -> NewRow:
-    body: dict[str, object] = {"code": no.code, "sentence": no.sentence, "hint": no.hint}
-    return _row(Kind.REFUSED, promotion.request.requester, environment, body)
-
-
-async def _decide_effect(miso: Miso, promotion: Promotion, environment: Environment) -> Decision:
+async def asked_again(miso: Miso, promotion: Promotion, environment: Environment) -> Asked:
+    """What the journal says was asked, to be decided on anew. Raises Refused when the application is gone."""
     application = await miso.store.application(promotion.application_id)
     if application is None:
         raise refusal(Code.GUID_NOT_BOUND)
     request = promotion.request
-    origin = Origin(installation_id=request.installation_id, repository_id=request.release.repository_id)
-    repository = access.facts_of(miso, origin)
-    asked = Asked(
+    return Asked(
         requester=request.requester,
         application=application,
         environment=environment,
         release=request.release,
         rollback=request.rollback,
+        break_glass=request.break_glass,
         stream=promotion.stream,
     )
-    stage_policy = miso.rules.policies.get(environment.stage)
-    # No question here needs another's answer, so all of them cost the time of one.
-    place, facts, promotion, _ = await asyncio.gather(
-        access.bind(miso, origin, environment.stage),
-        knowledge.gather(miso, asked, repository),
-        _still_approved(promotion, repository, stage_policy),
-        _still_as_typed(request, repository),
-    )
-    facts = replace(facts, identity=place.identity, binding=place.binding)
-    return policy.decide_effect(promotion, asked, facts, stage_policy, miso.rules, miso.clock.now_us())
 
 
-async def _still_as_typed(request: Request, repository: Repository) -> None:
-    """Raises Refused when the comment that asked for this is gone or says something else now (rule 4)."""
-    if request.comment_hash:
-        comment = await repository.comment(request.comment_id)
-        if comment is None or text_hash(comment.body) != request.comment_hash:
-            raise refusal(Code.EDITED_COMMENT)
-
-
-async def _still_approved(promotion: Promotion, repository: Repository, stage_policy: Policy | None) -> Promotion:
-    """The promotion with those approvals only whose givers may still give them (rule 5: asked again at the effect)."""
-    if stage_policy is None or not promotion.approvals:
-        return promotion
-    roles = await asyncio.gather(
-        *(access.permission(repository, a.actor.login, a.actor.id) for a in promotion.approvals)
-    )
-    kept = tuple(
-        approval
-        for approval, role in zip(promotion.approvals, roles, strict=True)
-        if person_may("approver", approval.actor, role, stage_policy.approve_permission).passed
-    )
-    return replace(promotion, approvals=kept)
-
-
-def _later(
-    miso: Miso, promotion: Promotion, environment: Environment, code: str, sentence: str, wait: float | None
-) -> NewRow:
-    seconds = wait if wait is not None else min(600.0, miso.rules.retry_seconds * 2 ** min(promotion.pauses, 10))
-    until = miso.clock.now_us() + int(seconds * 1e6)
-    body = {"code": code, "sentence": sentence, "until_us": until}
-    return _row(Kind.PAUSED, promotion.request.requester, environment, body)
+async def waiting(miso: Miso, stream: str) -> tuple[Promotion | None, Environment | None]:
+    """A promotion and its environment, as they stand; None where there is none."""
+    promotion = await journal.load(miso, stream)
+    if promotion is None:
+        return None, None
+    return promotion, await miso.store.environment(promotion.environment_id)
 
 
 def text_hash(text: str) -> str:
     """What a comment said when it was heard, to see at the effect whether it still does (rule 4)."""
     return hashlib.sha256(text.replace("\r\n", "\n").encode("utf-8", "replace")).hexdigest()
-
-
-async def last_verified(miso: Miso, stream: str) -> tuple[Release | None, plans.Plan | None]:
-    """Release and plan that were last seen healthy: where a rollback goes."""
-    if not stream:
-        return None, None
-    promotion = await journal.load(miso, stream)
-    return (promotion.request.release, promotion.request.plan) if promotion else (None, None)
-
-
-async def previous_now(miso: Miso, environment: Environment) -> dict[str, object]:
-    """What a rollback would go back to, as of the moment when the deployment begins."""
-    state = await miso.store.environment_state(environment.id)
-    return previous_as_body(*await last_verified(miso, state.last_verified))
-
-
-async def find_release(miso: Miso, application: Application, commit: str, stage: Stage) -> Release | None:
-    """The release of a commit (or of at least 12 digits of one), as it was built and recorded.
-
-    Prefers what was verified in the stage before, because that is the digest that may go on. Refuses digits that fit
-    more than one commit.
-    """
-    rows = await miso.store.promotions(application_id=application.id, commit_prefix=commit, limit=100)
-    if len({row.commit for row in rows}) > 1:
-        raise refusal(Code.SHA_AMBIGUOUS)
-    if not rows:
-        return None
-    environments = {e.id: e for e in await miso.store.environments(application.id)}
-
-    def rank(row: PromotionRow) -> tuple[bool, bool, int]:
-        environment = environments.get(row.environment_id)
-        before = environment is not None and environment.stage is stage.before
-        return (before and row.verified, row.verified, row.requested_us)
-
-    found = await journal.load(miso, max(rows, key=rank).stream)
-    return found.request.release if found else None
-
-
-async def rollback_target(miso: Miso, application: Application, environment: Environment, commit: str) -> Release:
-    """What `/rollback` goes to: the named release, or the one verified here before what runs, and never a held one."""
-    state = await miso.store.environment_state(environment.id)
-    running, _ = await knowledge.runs(miso, state)
-    rows = await miso.store.promotions(
-        application_id=application.id, environment_id=environment.id, commit_prefix=commit, verified=True, limit=100
-    )
-    if commit and not rows:
-        raise refusal(Code.ROLLBACK_TARGET_NOT_VERIFIED)
-    if commit and len({row.commit for row in rows}) > 1:
-        raise refusal(Code.SHA_AMBIGUOUS)
-    held = {hold.digest for hold in state.held}
-    if commit and all(row.digest in held for row in rows):
-        raise refusal(Code.RELEASE_HELD, stage=environment.stage, commit=rows[0].commit[:12])
-    if not commit:
-        rows = _before(rows, running)
-    for row in rows:
-        if row.digest not in held and (running is None or row.digest != running.digest):
-            found = await journal.load(miso, row.stream)
-            if found is not None:
-                return found.request.release
-    raise refusal(Code.NOTHING_TO_ROLL_BACK_TO)
-
-
-def _before(rows: Sequence[PromotionRow], running: Release | None) -> Sequence[PromotionRow]:
-    """Those that were live here before what runs now first was: going back never goes forward."""
-    own = [row.requested_us for row in rows if running is not None and row.digest == running.digest]
-    return [row for row in rows if not own or row.requested_us < min(own)]
-
-
-async def _waiting(miso: Miso, stream: str) -> tuple[Promotion | None, Environment | None]:
-    promotion = await journal.load(miso, stream)
-    if promotion is None:
-        return None, None
-    return promotion, await miso.store.environment(promotion.environment_id)
 
 
 def _row(kind: Kind, actor: Actor, environment: Environment, body: Mapping[str, object]) -> NewRow:

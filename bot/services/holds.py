@@ -1,0 +1,171 @@
+"""Releases that must not go on: bans that a person spoke, holds after a rollback, and lifting either with four eyes.
+
+Called by the commands and by `bot.services.knowledge`. A ban stands in two streams, the commit's and the digest's, so
+that neither a rebuilt commit nor the same image under another commit gets past it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.context import Miso
+from bot.domain import release_story
+from bot.domain.codes import Code
+from bot.domain.messages import refusal
+from bot.domain.model import (
+    Actor,
+    Application,
+    Ban,
+    Environment,
+    Hold,
+    NewRow,
+    Release,
+    Row,
+    Untrusted,
+)
+from bot.domain.promotion import Kind, Promotion
+from bot.domain.release_story import ReleaseKind, ReleaseStory
+from bot.errors import Transient
+from bot.services import access, journal, notes, policies
+from bot.services.access import Place
+from bot.services.notes import Note
+
+
+def stream_of(application_id: str, which: str) -> str:
+    """Stream of what was said about a commit or a digest of an application."""
+    return journal.stream_id("release", application_id, which)
+
+
+async def bans(miso: Miso, application_id: str, release: Release) -> tuple[Ban, ...]:
+    """Bans of this commit or of this digest."""
+    stories = await asyncio.gather(
+        *(_story(miso, stream_of(application_id, which)) for which in (release.commit, release.digest))
+    )
+    return tuple(dict.fromkeys(story.ban for story in stories if story.ban is not None))
+
+
+async def _story(miso: Miso, stream: str) -> ReleaseStory:
+    return release_story.fold(await miso.store.stream(stream))
+
+
+async def ban(
+    miso: Miso, application: Application, release: Release, actor: Actor, reason: Untrusted, cause: str
+) -> Ban:
+    """Write down that a release is rejected for good. Who may say so is asked by `promotions.reject_release`."""
+    body = {
+        "commit": release.commit,
+        "digest": release.digest,
+        "reason": reason,
+        "login": actor.login,
+        "cause": cause,
+    }
+    await _say(miso, application, release.commit, release.digest, ReleaseKind.REJECTED, actor, body)
+    found = await bans(miso, application.id, release)
+    if not found:
+        raise Transient(Code.STORE_UNAVAILABLE, "The rejection was written and lifted again at once.")
+    return found[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cleared:
+    """What came of a clearance: lifted, or how many more must agree."""
+
+    commit: str
+    by: tuple[Actor, ...]
+    needs: int = 0
+    """0: it is lifted."""
+
+
+async def clear(
+    miso: Miso, place: Place, application: Application, commit: str, actor: Actor, reason: Untrusted, cause: str
+) -> Cleared:
+    """One operator's word that a held or banned release may try again. The last one needed lifts every hold and ban.
+
+    `commit`: at least 12 digits. Who is an operator, and how many must agree, says the accepted policy.
+    """
+    accepted = await policies.accepted(miso)
+    if accepted is None:
+        raise refusal(Code.NO_RULES)
+    await access.must_be(miso, place, actor, accepted.policies.operators)
+    people = accepted.policies.clear_people
+    found, holding = await _held(miso, application, commit)
+    if found is None:
+        raise refusal(Code.NOT_HELD)
+    full, digest = found
+    body = {"commit": full, "digest": digest, "reason": reason, "login": actor.login, "cause": cause}
+    stream = stream_of(application.id, full)
+    await _append(miso, stream, application, ReleaseKind.CLEAR_ASKED, actor, body)
+    agreed = (await _story(miso, stream)).fresh(miso.clock.now_us())
+    by = tuple(word.actor for word in agreed)
+    if len(by) < people:
+        return Cleared(commit=full, by=by, needs=people - len(by))
+    for environment, hold in holding:
+        await _lift(miso, environment, hold, actor, reason)
+    body = {**body, "by": [word.actor.id for word in agreed], "cause": f"{cause}:cleared"}
+    await _say(miso, application, full, digest, ReleaseKind.CLEARED, actor, body)
+    return Cleared(commit=full, by=by)
+
+
+async def _held(
+    miso: Miso, application: Application, commit: str
+) -> tuple[tuple[str, str] | None, list[tuple[Environment, Hold]]]:
+    """Commit and digest of the one release that is meant, and every hold on it. None when nothing keeps it."""
+    holding: list[tuple[Environment, Hold]] = []
+    meant: dict[str, str] = {}
+    for environment in await miso.store.environments(application.id):
+        state = await miso.store.environment_state(environment.id)
+        for hold in state.held:
+            if hold.commit.startswith(commit):
+                holding.append((environment, hold))
+                meant[hold.commit] = hold.digest
+    for row in await miso.store.promotions(application_id=application.id, commit_prefix=commit, limit=200):
+        if row.commit not in meant and (await _story(miso, stream_of(application.id, row.commit))).ban is not None:
+            meant[row.commit] = row.digest
+    if len(meant) > 1:
+        raise refusal(Code.SHA_AMBIGUOUS)
+    return next(iter(meant.items()), None), holding
+
+
+async def _lift(miso: Miso, environment: Environment, hold: Hold, actor: Actor, reason: Untrusted) -> None:
+    row = NewRow(
+        kind=Kind.HOLD_CLEARED,
+        actor=actor,
+        application_id=environment.application_id,
+        environment_id=environment.id,
+        body={"reason": reason, "login": actor.login, "commit": hold.commit},
+    )
+
+    def decide(now: Promotion | None) -> Sequence[NewRow]:
+        return [row] if now is not None and now.held else []
+
+    await journal.record(miso, hold.stream, decide)
+
+
+async def _say(
+    miso: Miso,
+    application: Application,
+    commit: str,
+    digest: str,
+    kind: ReleaseKind,
+    actor: Actor,
+    body: dict[str, Any],
+) -> None:
+    """To both streams of a release, one after the other: a second delivery completes what a crash cut in two."""
+    for which in (commit, digest):
+        await _append(miso, stream_of(application.id, which), application, kind, actor, body)
+
+
+async def _append(
+    miso: Miso, stream: str, application: Application, kind: ReleaseKind, actor: Actor, body: dict[str, Any]
+) -> None:
+    for _ in range(journal.RACES):
+        rows: Sequence[Row] = await miso.store.stream(stream)
+        if body["cause"] in release_story.fold(rows).causes:
+            return
+        note = Note(kind.value)
+        if await notes.write(miso, stream, rows, note, actor, body, application_id=application.id, show=False):
+            return
+    raise Transient(Code.STORE_UNAVAILABLE, "Too many writers wanted the same place in the journal.")
