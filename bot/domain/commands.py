@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from enum import StrEnum
+from typing import Literal
 
 from markdown_it import MarkdownIt
 
@@ -29,44 +30,64 @@ class Verb(StrEnum):
 
     PROMOTE = "promote"
     APPROVE = "approve"
+    REVOKE = "revoke"
     REJECT = "reject"
+    CANCEL = "cancel"
     ROLLBACK = "rollback"
     CLEAR = "clear"
-    STATUS = "status"
+    LOCK = "lock"
+    UNLOCK = "unlock"
     WHY = "why"
+    POLICY = "policy"
+    STATUS = "status"
     HELP = "help"
 
 
 USAGE: Mapping[Verb, str] = {
-    Verb.PROMOTE: "/promote <environment> [@sha]",
-    Verb.APPROVE: "/approve",
-    Verb.REJECT: "/reject [reason]",
+    Verb.PROMOTE: "/promote <environment> [@sha] [--break-glass <reason>]",
+    Verb.APPROVE: "/approve [@sha]",
+    Verb.REVOKE: "/revoke",
+    Verb.REJECT: "/reject [@sha] [reason]",
+    Verb.CANCEL: "/cancel [reason]",
     Verb.ROLLBACK: "/rollback <environment> [to @sha]",
     Verb.CLEAR: "/clear @sha <reason>",
+    Verb.LOCK: "/lock <environment> [for <time>] <reason>",
+    Verb.UNLOCK: "/unlock <environment> [reason]",
+    Verb.WHY: "/why <environment> [@sha]",
+    Verb.POLICY: "/policy [accept <hash>]",
     Verb.STATUS: "/status",
-    Verb.WHY: "/why <environment>",
     Verb.HELP: "/help",
 }
 """How each command is written. Angle brackets: needed; square brackets: may be left out."""
 
+BREAK_GLASS = "--break-glass"
+"""The only flag there is."""
+LONGEST_LOCK_SECONDS = 30 * 86_400
 REASON_LIMIT = 500
 """Characters of a reason that are kept."""
 
 _SHA = re.compile(r"@[0-9a-f]{12,40}")
 _BARE_SHA = re.compile(r"[0-9a-f]{7,64}")
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
+_HASH = re.compile(r"[0-9a-f]{12,64}")
+_DURATION = re.compile(r"([0-9]{1,5})([mhd])")
+_UNITS: Mapping[str, int] = {"d": 86_400, "h": 3_600, "m": 60}
 _MISO = re.compile(r"miso(?:[-:/_](?P<rest>.*))?")
 _CLOSE = 0.82
 """How alike a word must be before we say "did you mean": other Apps own /clean, /close, /start, /project, /state."""
+_OTHERS = frozenset({"block", "unblock"})
+"""Words of other Apps that are as close as that to one of ours."""
 _SLASHES = "/\uff0f\u2044\u2215\u29f8\u2571\u27cb"
 """A slash, and what a reader takes for one."""
 _LOOKALIKES: Mapping[int, str] = {
     0x0430: "a", 0x0432: "b", 0x0435: "e", 0x043A: "k", 0x043C: "m", 0x043D: "h", 0x043E: "o", 0x0440: "p",
-    0x0441: "c", 0x0442: "t", 0x0443: "y", 0x0445: "x", 0x0455: "s", 0x0456: "i", 0x04BB: "h", 0x04CF: "l",
-    0x0501: "d", 0x051D: "w", 0x0131: "i", 0x0261: "g", 0x03B1: "a", 0x03B9: "i", 0x03BA: "k", 0x03BD: "v",
-    0x03BF: "o", 0x03C1: "p", 0x03C4: "t", 0x03C5: "u",
+    0x0441: "c", 0x0442: "t", 0x0443: "y", 0x0445: "x", 0x0455: "s", 0x0456: "i", 0x0458: "j", 0x0475: "v", 0x04BB: "h",
+    0x04CF: "l", 0x0501: "d", 0x051D: "w", 0x0131: "i", 0x0261: "g", 0x03B1: "a", 0x03B9: "i", 0x03BA: "k",
+    0x03BD: "v", 0x03BF: "o", 0x03C1: "p", 0x03C4: "t", 0x03C5: "u",
 }  # fmt: skip
 """Cyrillic, Greek and phonetic letters that a reader takes for the Latin ones in our verbs; NFKD finds the rest."""
+_FILLERS = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and symbols that show nothing."""
 _CONTAINERS = re.compile(
     "blockquote|code|dd|del|details|div|dl|dt|kbd|li|ol|pre|s|samp|script|section|span|strike|style|table|td|template|"
     "textarea|th|title|tr|ul"
@@ -89,17 +110,28 @@ class Command:
 
     verb: Verb
     stage: Stage | None = None
-    """Given for promote, rollback and why; None for the others."""
+    """Given for promote, rollback, lock, unlock and why; None for the others."""
     sha: str = ""
-    """12 to 40 lower-case hex digits, or empty. Always given for clear."""
+    """12 to 40 lower-case hex digits, or empty. Always given for clear; with reject it is a ban."""
     reason: Untrusted = field(default=Untrusted(""))
-    """One line of at most `REASON_LIMIT` characters. Always given for clear, perhaps for reject."""
+    """One line of at most `REASON_LIMIT` characters. Always given for clear, lock, a ban and break-glass."""
+    break_glass: bool = False
+    """Promote only: go past the rules that two people may go past."""
+    seconds: int = 0
+    """Lock only: how long it holds, in whole minutes; 0: until it is taken off."""
+    word: Literal["", "accept", "reject"] = ""
+    """Policy only: what is to be done with the proposed one; empty: it is to be shown."""
+    hash: str = ""
+    """Policy only: 12 to 64 lower-case hex digits of the proposal."""
 
     def __str__(self) -> str:
         sha = f"@{self.sha}" if self.sha else ""
         if sha and self.verb is Verb.ROLLBACK:
             sha = f"to {sha}"
-        return " ".join(word for word in (f"/{self.verb}", self.stage or "", sha, self.reason) if word)
+        flag = BREAK_GLASS if self.break_glass else ""
+        lasts = f"for {_written(self.seconds)}" if self.seconds else ""
+        words = (f"/{self.verb}", self.stage or "", sha, flag, lasts, self.word, self.hash, self.reason)
+        return " ".join(word for word in words if word)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +230,8 @@ def _line(line: str) -> Parsed:
 
 
 def _close(word: str, cutoff: float) -> str:
+    if word in _OTHERS:
+        return ""
     return next(iter(get_close_matches(word, list(Verb), n=1, cutoff=cutoff)), "")
 
 
@@ -207,10 +241,15 @@ def _unknown(typed: str, word: str, *, cutoff: float) -> CommandFault:
     return CommandFault(code=Code.COMMAND_UNKNOWN, values={"word": Untrusted(typed)}, suggestion=suggestion)
 
 
+def _seen(word: str) -> str:
+    """What a reader takes a word for."""
+    seen = "".join(c for c in unicodedata.normalize("NFKD", word.lower()) if unicodedata.category(c)[0] in "LNPS")
+    return seen.translate(_LOOKALIKES)
+
+
 def _lookalike(first: str) -> Parsed:
     """A word that holds more than visible ASCII: a fault where a reader would see one of our verbs, else nothing."""
-    seen = "".join(c for c in unicodedata.normalize("NFKD", first.lower()) if unicodedata.category(c)[0] in "LNPS")
-    seen = seen.translate(_LOOKALIKES)
+    seen = _seen(first)
     if not seen or seen[0] not in _SLASHES:
         return _NOTHING
     close = _close(seen[1:], 0.7)
@@ -224,18 +263,57 @@ def _not_ascii(word: str, suggestion: str) -> CommandFault:
     return CommandFault(code=Code.COMMAND_NOT_ASCII, values={"word": Untrusted(word)}, suggestion=suggestion)
 
 
+def _strange(words: list[str]) -> str:
+    return next((word for word in words if not _VISIBLE_ASCII.fullmatch(word)), "")
+
+
 def _arguments(verb: Verb, words: list[str]) -> Command | CommandFault:
     match verb:
-        case Verb.REJECT:
+        case Verb.CANCEL:
             return Command(verb=verb, reason=_reason(words))
         case Verb.CLEAR:
-            return _clear(words)
-    strange = next((word for word in words if not _VISIBLE_ASCII.fullmatch(word)), None)
-    if strange is not None:
+            return _sha_and_reason(verb, words)
+        case Verb.REJECT:
+            # A rejection must never wait for style: whatever is not meant as a commit is its reason.
+            return _sha_and_reason(verb, words) if words and _means_a_commit(words[0]) else _rejection(words)
+        case Verb.LOCK | Verb.UNLOCK:
+            return _locking(verb, words)
+        case Verb.PROMOTE:
+            return _promotion(words)
+    strange = _strange(words)
+    if strange:
         return _not_ascii(strange, USAGE[verb])
-    if verb in (Verb.PROMOTE, Verb.ROLLBACK, Verb.WHY):
-        return _with_stage(verb, words)
+    match verb:
+        case Verb.ROLLBACK | Verb.WHY:
+            return _with_stage(verb, words)
+        case Verb.APPROVE:
+            return _with_sha(Command(verb=verb), words)
+        case Verb.POLICY:
+            return _policy(words)
     return _extra(Command(verb=verb), words[0]) if words else Command(verb=verb)
+
+
+def _promotion(words: list[str]) -> Command | CommandFault:
+    """`/promote <environment> [@sha] [--break-glass <reason>]`. What stands behind the flag is the reason, whole."""
+    flags = [place for place, word in enumerate(words) if word.lower() == BREAK_GLASS]
+    asked, said = (words[: flags[0]], words[flags[0] + 1 :]) if flags else (words, [])
+    strange = _strange(asked)
+    if strange:
+        before = _with_stage(Verb.PROMOTE, asked[: asked.index(strange)])
+        known = isinstance(before, Command) and _means_break_glass(strange)
+        return _not_ascii(strange, f"{before} {BREAK_GLASS} <reason>" if known else USAGE[Verb.PROMOTE])
+    command = _with_stage(Verb.PROMOTE, asked)
+    if not flags or not isinstance(command, Command):
+        return command
+    suggestion = f"{command} {BREAK_GLASS} <reason>"
+    if said and _means_a_commit(said[0]):
+        # Behind the flag it would be part of the reason, and another release than the one that was meant would go.
+        suggestion = suggestion if command.sha else f"/promote {command.stage} @sha {BREAK_GLASS} <reason>"
+        return CommandFault(code=Code.COMMAND_ARGUMENTS, values={"word": Untrusted(said[0])}, suggestion=suggestion)
+    reason = _reason(said)
+    if not reason:
+        return CommandFault(code=Code.REASON_MISSING, suggestion=suggestion)
+    return replace(command, break_glass=True, reason=reason)
 
 
 def _with_stage(verb: Verb, words: list[str]) -> Command | CommandFault:
@@ -243,15 +321,20 @@ def _with_stage(verb: Verb, words: list[str]) -> Command | CommandFault:
         return CommandFault(code=Code.COMMAND_ARGUMENTS, suggestion=USAGE[verb])
     stage = STAGE_ALIASES.get(words[0].lower())
     if stage is None:
+        if words[0].startswith("-"):
+            return CommandFault(code=Code.FLAG_UNKNOWN, values={"word": Untrusted(words[0])}, suggestion=USAGE[verb])
         close = get_close_matches(words[0].lower(), list(STAGE_ALIASES), n=1, cutoff=0.6)
-        suggestion = str(Command(verb=verb, stage=STAGE_ALIASES[close[0]])) if close else USAGE[verb]
+        meant = str(Command(verb=verb, stage=STAGE_ALIASES[close[0]])) if close else ""
+        suggestion = f"{meant} <reason>" if meant and verb is Verb.LOCK else meant or USAGE[verb]
         return CommandFault(code=Code.STAGE_UNKNOWN, values={"word": Untrusted(words[0])}, suggestion=suggestion)
-    command, rest = Command(verb=verb, stage=stage), words[1:]
+    return _with_sha(Command(verb=verb, stage=stage), words[1:])
+
+
+def _with_sha(command: Command, rest: list[str]) -> Command | CommandFault:
+    """The command with the commit that may follow: `@sha`, or `to @sha` for a rollback. Nothing stands behind it."""
     if not rest:
         return command
-    if verb is Verb.WHY:
-        return _extra(command, rest[0])
-    to = verb is Verb.ROLLBACK
+    to = command.verb is Verb.ROLLBACK
     if to and rest[0].lower() == "to" and len(rest) > 1:
         to, rest = False, rest[1:]
     sha = _sha(rest[0])
@@ -261,20 +344,99 @@ def _with_stage(verb: Verb, words: list[str]) -> Command | CommandFault:
     return _extra(command, rest[1] if rest[1:] else rest[0]) if to or rest[1:] else command
 
 
-def _clear(words: list[str]) -> Command | CommandFault:
+def _locking(verb: Verb, words: list[str]) -> Command | CommandFault:
+    """`/lock <environment> [for <time>] <reason>` and `/unlock <environment> [reason]`."""
+    if words and _strange(words[:1]):
+        return _not_ascii(words[0], USAGE[verb])
+    command = _with_stage(verb, words[:1])
+    if not isinstance(command, Command):
+        return command
+    rest = words[1:]
+    if verb is Verb.LOCK and rest:
+        if rest[0].lower() == "for":
+            seconds = _seconds(rest[1]) if rest[1:] else 0
+            if not seconds:
+                return _not_a_time(command, rest[1] if rest[1:] else rest[0])
+            command, rest = replace(command, seconds=seconds), rest[2:]
+        elif _seen(rest[0]) == "for":
+            return _not_ascii(rest[0], f"{command} for 2h <reason>")
+        elif _DURATION.fullmatch(rest[0].lower()):
+            # Without `for` it would be part of the reason, and the lock would have no end.
+            return _not_a_time(command, rest[0])
+    if rest and rest[0].startswith("--"):
+        return _extra(command, rest[0])
+    reason = _reason(rest)
+    if verb is Verb.LOCK and not reason:
+        return CommandFault(code=Code.REASON_MISSING, suggestion=f"{command} <reason>")
+    return replace(command, reason=reason)
+
+
+def _seconds(word: str) -> int:
+    """Of `30m`, `2h` or `3d`; 0 for what is no such time, or no time at all, or too long."""
+    match = _DURATION.fullmatch(word.lower())
+    seconds = int(match[1]) * _UNITS[match[2]] if match else 0
+    return seconds if seconds <= LONGEST_LOCK_SECONDS else 0
+
+
+def _written(seconds: int) -> str:
+    unit = next((name for name, size in _UNITS.items() if seconds % size == 0), "m")
+    return f"{seconds // _UNITS[unit]}{unit}"
+
+
+def _not_a_time(command: Command, word: str) -> CommandFault:
+    lasts = _written(_seconds(word) or 7_200)
+    return CommandFault(
+        code=Code.DURATION_MALFORMED, values={"word": Untrusted(word)}, suggestion=f"{command} for {lasts} <reason>"
+    )
+
+
+def _rejection(words: list[str]) -> Command:
+    return Command(verb=Verb.REJECT, reason=_reason(words))
+
+
+def _means_a_commit(word: str) -> bool:
+    """Whether a word at the place of a commit is meant as one, well written or not, and not as a word of a reason."""
+    if unicodedata.normalize("NFKC", word).startswith("@"):
+        return True
+    lowered = word.lower()
+    return bool(_BARE_SHA.fullmatch(lowered)) and any(character.isdigit() for character in lowered)
+
+
+def _sha_and_reason(verb: Verb, words: list[str]) -> Command | CommandFault:
+    """`/clear @sha <reason>` and `/reject @sha <reason>`."""
+    usage = f"/{verb} @sha <reason>"
     if not words:
-        return CommandFault(code=Code.COMMAND_ARGUMENTS, suggestion=USAGE[Verb.CLEAR])
-    if not _VISIBLE_ASCII.fullmatch(words[0]):
-        return _not_ascii(words[0], USAGE[Verb.CLEAR])
+        return CommandFault(code=Code.COMMAND_ARGUMENTS, suggestion=usage)
+    if _strange(words[:1]):
+        return _not_ascii(words[0], usage)
     sha = _sha(words[0])
     if sha is Code.SHA_MALFORMED:
-        return _not_a_sha(Command(verb=Verb.CLEAR, reason=Untrusted("<reason>")), words[0])
+        found = _not_a_sha(Command(verb=verb, reason=Untrusted("<reason>")), words[0])
+        return replace(found, suggestion=found.suggestion if found.suggestion != USAGE[verb] else usage)
     if isinstance(sha, Code):
-        return CommandFault(code=Code.COMMAND_ARGUMENTS, suggestion=USAGE[Verb.CLEAR])
+        return CommandFault(code=Code.COMMAND_ARGUMENTS, values={"word": Untrusted(words[0])}, suggestion=usage)
     reason = _reason(words[1:])
     if not reason:
-        return CommandFault(code=Code.REASON_MISSING, suggestion=f"/clear @{sha} <reason>")
-    return Command(verb=Verb.CLEAR, sha=sha, reason=reason)
+        return CommandFault(code=Code.REASON_MISSING, suggestion=f"/{verb} @{sha} <reason>")
+    return Command(verb=verb, sha=sha, reason=reason)
+
+
+def _policy(words: list[str]) -> Command | CommandFault:
+    """`/policy`, `/policy accept <hash>` and `/policy reject <hash>`."""
+    if not words:
+        return Command(verb=Verb.POLICY)
+    match words[0].lower():
+        case "accept" | "reject" as word:
+            digits = words[1].lower() if words[1:] else ""
+            if not _HASH.fullmatch(digits):
+                return CommandFault(
+                    code=Code.COMMAND_ARGUMENTS,
+                    values={"word": Untrusted(words[1] if words[1:] else words[0])},
+                    suggestion=f"/policy {word} <hash>",
+                )
+            command = Command(verb=Verb.POLICY, word=word, hash=digits)
+            return _extra(command, words[2]) if words[2:] else command
+    return _extra(Command(verb=Verb.POLICY), words[0])
 
 
 def _sha(word: str) -> str | Code:
@@ -292,10 +454,24 @@ def _not_a_sha(command: Command, word: str) -> CommandFault:
 
 
 def _extra(command: Command, word: str) -> CommandFault:
-    return CommandFault(code=Code.COMMAND_ARGUMENTS, values={"word": Untrusted(word)}, suggestion=str(command))
+    """A word too many, or a flag that does not exist."""
+    suggestion = f"{command} <reason>" if command.verb is Verb.LOCK else str(command)
+    if not word.startswith("-"):
+        return CommandFault(code=Code.COMMAND_ARGUMENTS, values={"word": Untrusted(word)}, suggestion=suggestion)
+    if command.verb is Verb.PROMOTE and _means_break_glass(word):
+        suggestion = f"{command} {BREAK_GLASS} <reason>"
+    return CommandFault(code=Code.FLAG_UNKNOWN, values={"word": Untrusted(word)}, suggestion=suggestion)
+
+
+def _means_break_glass(word: str) -> bool:
+    """Whether a reader sees the flag in it: other dashes, one too few, a letter too many, a `=`."""
+    name = "".join("-" if unicodedata.category(c) == "Pd" or c == "\u2212" else c for c in word.lower())
+    return bool(get_close_matches(name.strip("-").partition("=")[0], [BREAK_GLASS.strip("-")], cutoff=0.75))
 
 
 def _reason(words: list[str]) -> Untrusted:
-    """One line, as it was typed but for its blanks. Cut rather than refused: a rejection must never wait for style."""
+    """One line, as it was typed but for its blanks. Cut rather than refused; empty where nothing can be seen."""
     line = " ".join(" ".join(words).split())
+    if not any(unicodedata.category(character)[0] in "LNPS" for character in line if character not in _FILLERS):
+        return Untrusted("")
     return Untrusted(line if len(line) <= REASON_LIMIT else line[: REASON_LIMIT - 1].rstrip() + "…")
