@@ -1,0 +1,283 @@
+"""The policy is itself a decision: which version is in force, and who agreed to it.
+
+The ledger holds it, not a file: every replica decides by the newest accepted row, whatever its own `config/policy.yml`
+says. The file of a starting controller is accepted at once when it makes production no looser; otherwise it is
+proposed, and two administrators must agree (`/policy accept <hash>`). `effective` adds what the repository's own file
+tightens, read from the default branch at a recorded commit (security rule 3), and only ever gives something tighter.
+
+Called by `bot.app` at start, by the verbs before they decide, and by the doors of `/policy`. Nothing is kept in memory
+but documents that were read already, by the hash of their row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from cachetools import LRUCache
+
+from bot import telemetry
+from bot.context import Miso, Repository
+from bot.domain import policy_story, repository_config, tightness
+from bot.domain.codes import Code
+from bot.domain.messages import refusal
+from bot.domain.model import SYSTEM, Account, Actor, ActorKind, Environment, Row
+from bot.domain.policy_story import PEOPLE, STREAM, Accepted, Proposal, Story
+from bot.domain.repository_config import RepositoryConfig
+from bot.domain.rules import Policy, PolicySet, set_as_body
+from bot.errors import MisoError, Transient
+from bot.services import journal, notes
+from bot.services.notes import Note
+
+__all__ = ["Accepted", "Agreed", "Effective", "Proposal", "Story"]
+
+log = telemetry.logger("policies")
+
+SHORTEST = 12
+"""Hex digits of a hash that somebody must have read before agreeing to it."""
+
+_read: LRUCache[str, Accepted | None] = LRUCache(maxsize=32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effective:
+    """What counts in one environment of one repository now."""
+
+    policy: Policy | None
+    """None: nothing is accepted, or the accepted policy says nothing of this environment. Then nothing is allowed."""
+    policies: PolicySet | None
+    version: int
+    """Of the accepted policy; 0: there is none."""
+    config: Code | None
+    """Why the repository's own file does not count; None: it does."""
+    config_commit: str
+    """Commit of the default branch at which it was looked for; empty: that could not be established."""
+    settings: RepositoryConfig | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreed:
+    """What came of an agreement: the proposal with everybody who agreed, and the policy once it is in force."""
+
+    proposal: Proposal
+    accepted: Accepted | None = None
+
+    @property
+    def needed(self) -> int:
+        """How many more administrators must agree."""
+        return 0 if self.accepted else max(PEOPLE - len(self.proposal.agreed), 0)
+
+
+async def accepted(miso: Miso) -> Accepted | None:
+    """The policy in force. None when there is none, or a newer version of Miso wrote what this one cannot read."""
+    row = await miso.store.newest(STREAM, Note.POLICY_ACCEPTED)
+    if row is None:
+        return None
+    if row.hash not in _read:
+        _read[row.hash] = policy_story.accepted_of(row)
+    return _read[row.hash]
+
+
+async def story(miso: Miso) -> Story:
+    """Everything about the policy: what is in force, what waits, and every version there was."""
+    return policy_story.fold(await miso.store.stream(STREAM))
+
+
+async def pending(miso: Miso) -> Proposal | None:
+    """The policy that waits for administrators."""
+    return (await story(miso)).proposal
+
+
+# --- at start --------------------------------------------------------------------------------------------------------
+
+
+async def adopt(miso: Miso, policies: PolicySet, origin: str) -> Story:
+    """Hold a controller's file against the policy in force: accept it, propose it, or leave all as it is.
+
+    Any number of replicas may do so at once; the second one finds the first one's row and has nothing to add.
+    """
+    for _ in range(journal.RACES):
+        rows = await miso.store.stream(STREAM)
+        now = policy_story.fold(rows)
+        if now.newer:
+            log.warning("the policy in force was written by a newer version; this one decides nothing", origin=origin)
+            return now
+        row = _of_file(now, policies, origin)
+        if row is None:
+            return now
+        kind, body = row
+        if await notes.write(miso, STREAM, rows, kind, SYSTEM, body, show=False):
+            _tell(kind, body)
+            return await story(miso)
+    raise Transient("store_unavailable", "Too many writers wanted the same place in the journal.")
+
+
+def _of_file(now: Story, policies: PolicySet, origin: str) -> tuple[Note, dict[str, Any]] | None:
+    """The row that this file asks for; None when nothing follows from it."""
+    hash_ = policy_story.hash_of(policies)
+    if now.accepted is not None and now.accepted.hash == hash_:
+        # Whatever was proposed or rejected meanwhile is off the table; the file may bring it up again later.
+        gone = now.proposal.hash if now.proposal else now.rejected
+        return (Note.POLICY_WITHDRAWN, {"hash": gone, "origin": origin}) if gone else None
+    if hash_ in (now.rejected, now.proposal.hash if now.proposal else ""):
+        return None
+    before = now.accepted.policies if now.accepted else None
+    loosens = tightness.loosens_production(before, policies) if before is not None else ()
+    body = {
+        "hash": hash_,
+        "document": set_as_body(policies),
+        "difference": list(tightness.difference(before, policies)),
+        "loosens": list(loosens),
+        "origin": origin,
+    }
+    if loosens:
+        return Note.POLICY_PROPOSED, body
+    return Note.POLICY_ACCEPTED, {**body, "version": _next(now), "by": [], "cause": "start"}
+
+
+def _next(now: Story) -> int:
+    return now.accepted.version + 1 if now.accepted else 1
+
+
+def _tell(kind: Note, body: dict[str, Any]) -> None:
+    short = body["hash"][:SHORTEST]
+    if kind is Note.POLICY_PROPOSED:
+        log.warning(
+            "the policy file makes production looser and is not in force until two administrators agree",
+            loosens=body["loosens"],
+            type=f"/policy accept {short}",
+            origin=body["origin"],
+        )
+    elif kind is Note.POLICY_ACCEPTED:
+        log.info("policy accepted", hash=short, version=body["version"], difference=body["difference"])
+    else:
+        log.info("policy proposal withdrawn", hash=short, origin=body["origin"])
+
+
+# --- what administrators say -----------------------------------------------------------------------------------------
+
+
+async def agree(miso: Miso, actor: Actor, hash_prefix: str, cause: str) -> Agreed:
+    """Count one administrator's yes; with the second one the proposal is in force, in the same row.
+
+    Raises Refused: not_administrator, policy_not_proposed, already_approved.
+    """
+    for _ in range(journal.RACES):
+        rows = await miso.store.stream(STREAM)
+        said = _said(rows, actor, cause, (Note.POLICY_AGREED, Note.POLICY_ACCEPTED))
+        if said:
+            return _agreed(rows, said)
+        now, proposal = _proposed(policy_story.fold(rows), actor, hash_prefix)
+        if any(account.id == actor.id for account in proposal.agreed):
+            raise refusal(Code.ALREADY_APPROVED)
+        by = (*proposal.agreed, Account(id=actor.id, login=actor.login))
+        kind, body = Note.POLICY_AGREED, {"hash": proposal.hash, "login": actor.login, "cause": cause}
+        if len(by) >= PEOPLE:
+            kind, body = Note.POLICY_ACCEPTED, _in_force(now, proposal, by, cause)
+        if await notes.write(miso, STREAM, rows, kind, actor, body, show=False):
+            log.info("an administrator agreed to a policy", hash=proposal.hash[:SHORTEST], account=actor.id, row=kind)
+            rows = await miso.store.stream(STREAM)
+            return _agreed(rows, _said(rows, actor, cause, (kind,)))
+    raise Transient("store_unavailable", "Too many writers wanted the same place in the journal.")
+
+
+async def reject(miso: Miso, actor: Actor, hash_prefix: str, cause: str) -> Proposal:
+    """One administrator's no ends a proposal. The same file does not bring it up again.
+
+    Raises Refused: not_administrator, policy_not_proposed.
+    """
+    for _ in range(journal.RACES):
+        rows = await miso.store.stream(STREAM)
+        said = _said(rows, actor, cause, (Note.POLICY_REJECTED,))
+        if said:
+            before = policy_story.fold(rows[: said - 1]).proposal
+            if before is not None:
+                return before
+        _, proposal = _proposed(policy_story.fold(rows), actor, hash_prefix)
+        body = {"hash": proposal.hash, "login": actor.login, "cause": cause}
+        if await notes.write(miso, STREAM, rows, Note.POLICY_REJECTED, actor, body, show=False):
+            log.info("an administrator rejected a policy", hash=proposal.hash[:SHORTEST], account=actor.id)
+            return proposal
+    raise Transient("store_unavailable", "Too many writers wanted the same place in the journal.")
+
+
+def _proposed(now: Story, actor: Actor, hash_prefix: str) -> tuple[Story, Proposal]:
+    """The open proposal, for an administrator of the policy in force who names it. By number: names can be taken."""
+    administrators = now.accepted.policies.administrators if now.accepted and not now.newer else ()
+    if actor.kind is not ActorKind.PERSON or actor.id not in administrators:
+        raise refusal(Code.NOT_ADMINISTRATOR)
+    if now.proposal is None or len(hash_prefix) < SHORTEST or not now.proposal.hash.startswith(hash_prefix.lower()):
+        raise refusal(Code.POLICY_NOT_PROPOSED)
+    return now, now.proposal
+
+
+def _in_force(now: Story, proposal: Proposal, by: tuple[Account, ...], cause: str) -> dict[str, Any]:
+    return {
+        "version": _next(now),
+        "hash": proposal.hash,
+        "document": set_as_body(proposal.policies),
+        "difference": list(proposal.difference),
+        "loosens": list(proposal.loosens),
+        "by": [{"id": account.id, "login": account.login} for account in by],
+        "origin": proposal.origin,
+        "login": by[-1].login,
+        "cause": cause,
+    }
+
+
+def _said(rows: Sequence[Row], actor: Actor, cause: str, kinds: tuple[Note, ...]) -> int:
+    """Number of the row in which this very word of this person was written down; 0: it was not yet."""
+    found = [row for row in rows if row.kind in kinds and row.body.get("cause") == cause]
+    return next((row.seq for row in found if (row.actor_kind, row.actor_id) == (actor.kind, actor.id)), 0)
+
+
+def _agreed(rows: Sequence[Row], seq: int) -> Agreed:
+    """What an agreement came to when it was written down, whatever happened since."""
+    before, after = policy_story.fold(rows[: seq - 1]), policy_story.fold(rows[:seq])
+    if after.proposal is not None:
+        return Agreed(proposal=after.proposal)
+    assert before.proposal is not None  # a person's row follows a proposal
+    return Agreed(proposal=before.proposal, accepted=after.accepted)
+
+
+# --- for one environment ---------------------------------------------------------------------------------------------
+
+
+async def effective(miso: Miso, repository: Repository, environment: Environment, default_branch: str) -> Effective:
+    """The accepted policy of an environment, tightened by the repository's own file on its default branch."""
+    now = await accepted(miso)
+    policy = now.policies.of(environment) if now else None
+    settings, config, commit = await _settings(repository, default_branch)
+    override = settings.policy.get(environment.stage) if settings else None
+    if policy is not None and override is not None:
+        policy = tightness.tighten(policy, override)
+    return Effective(
+        policy=policy,
+        policies=now.policies if now else None,
+        version=now.version if now else 0,
+        config=config,
+        config_commit=commit,
+        settings=settings,
+    )
+
+
+async def _settings(repository: Repository, default_branch: str) -> tuple[RepositoryConfig | None, Code | None, str]:
+    """The file, or why it does not count, and the commit at which it was read: the head, then the file at that one."""
+    commit = ""
+    if not default_branch:
+        return None, Code.GITHUB_UNAVAILABLE, commit
+    try:
+        commit = await repository.head(default_branch)
+        text = await repository.file(repository_config.PATH, commit)
+    except MisoError:
+        return None, Code.GITHUB_UNAVAILABLE, commit
+    if text is None:
+        return None, Code.CONFIG_MISSING, commit
+    parsed = _parsed(text)
+    return (parsed, None, commit) if isinstance(parsed, RepositoryConfig) else (None, Code.CONFIG_INVALID, commit)
+
+
+_parsed = lru_cache(maxsize=64)(repository_config.parse)
+"""Reading YAML takes longer than deciding; the same text always says the same."""
