@@ -13,7 +13,7 @@ from typing import Any
 
 from bot.domain.canonical import digest_of
 from bot.domain.codes import Code
-from bot.domain.messages import refusal
+from bot.domain.messages.refusals import refusal
 from bot.domain.model import Environment, Json, Observed, Place, Plan, ProbeKind, Release, Step, TargetKind
 
 __all__ = [
