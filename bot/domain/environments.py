@@ -1,11 +1,12 @@
 """What runs where, what was last seen healthy there, and what is held: the projection of an environment.
 
 `bot.services.journal` calls `apply` beside every row that it writes, so that projection and journal stand in one
-transaction; a test rebuilds the projection from rows and finds it equal. Only rows of promotion streams count.
+transaction; a test rebuilds the projection from rows and finds it equal. Only rows of promotion streams count here;
+those of an environment's own stream, its locks and what was changed behind Miso's back, are `environment_story`'s.
 
 | row              | what follows                                                                              |
 |------------------|-------------------------------------------------------------------------------------------|
-| deploy.done      | the promotion's release runs                                                              |
+| deploy.done      | the promotion's release runs, whatever somebody else had put there                        |
 | probe.passed     | it is also the last that was seen healthy, and a hold of its own stream is over           |
 | deploy.failed    | it is held if anything was written; what runs stays as it is known                        |
 | probe.failed     | it is held; it still runs until the rollback is done                                      |
@@ -18,9 +19,10 @@ transaction; a test rebuilds the projection from rows and finds it equal. Only r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from bot.domain import environment_story
 from bot.domain import promotion as promotions
 from bot.domain.model import EnvironmentState, Hold, Row, Status
 from bot.domain.promotion import VERSION, Kind, Promotion
@@ -43,7 +45,9 @@ def _after(state: EnvironmentState, row: Row, promotion: Promotion) -> Environme
     match row.kind:
         case Kind.DEPLOY_STARTED:
             return replace(state, busy=row.stream)
-        case Kind.DEPLOY_DONE | Kind.ROLLBACK_FAILED:
+        case Kind.DEPLOY_DONE:
+            return replace(state, running=row.stream, drift=None)
+        case Kind.ROLLBACK_FAILED:
             return replace(state, running=row.stream)
         case Kind.PROBE_PASSED:
             held = (*_without(state, row.stream), *_left(promotion, row))
@@ -53,7 +57,7 @@ def _after(state: EnvironmentState, row: Row, promotion: Promotion) -> Environme
             hold = Hold(commit=release.commit, digest=release.digest, stream=row.stream, since_us=row.at_us)
             return state if _holds(state, row.stream) else replace(state, held=(*state.held, hold))
         case Kind.ROLLBACK_DONE:
-            return replace(state, running=state.last_verified)
+            return replace(state, running=state.last_verified, drift=None)
         case Kind.HOLD_CLEARED:
             return replace(state, held=_without(state, row.stream))
         case _:
@@ -75,18 +79,23 @@ def _without(state: EnvironmentState, stream: str) -> tuple[Hold, ...]:
     return tuple(hold for hold in state.held if hold.stream != stream)
 
 
+def _known(states: Mapping[str, EnvironmentState], environment_id: str) -> EnvironmentState:
+    return states.get(environment_id) or EnvironmentState(environment_id=environment_id)
+
+
 def rebuild(rows: Iterable[Row]) -> dict[str, EnvironmentState]:
-    """State by environment id from all rows of all promotion streams, in the order in which they were written."""
+    """State by environment id from all rows of the journal, in the order in which they were written."""
     streams: dict[str, Promotion] = {}
     states: dict[str, EnvironmentState] = {}
     for row in rows:
-        before = streams.get(row.stream)
-        if before is None and row.kind != Kind.REQUESTED:
-            continue
-        after = promotions.fold([row]) if before is None else promotions.apply(before, row)
-        streams[row.stream] = after
-        state = states.get(after.environment_id) or EnvironmentState(environment_id=after.environment_id)
-        changed = apply(state, row, after)
+        if environment_story.belongs(row):
+            changed = environment_story.apply(_known(states, row.environment_id), row)
+        else:
+            before = streams.get(row.stream)
+            if before is None and row.kind != Kind.REQUESTED:
+                continue
+            after = streams[row.stream] = promotions.fold([row]) if before is None else promotions.apply(before, row)
+            changed = apply(_known(states, after.environment_id), row, after)
         if changed is not None:
-            states[after.environment_id] = changed
+            states[changed.environment_id] = changed
     return states

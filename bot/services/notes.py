@@ -11,7 +11,9 @@ from enum import StrEnum
 from typing import Any
 
 from bot.context import Miso
-from bot.domain.model import Actor, Append, Conflict, NewRow, Row
+from bot.domain import environment_story
+from bot.domain.model import Actor, Append, Conflict, EnvironmentState, NewRow, Row
+from bot.services.journal import as_row
 
 
 class Note(StrEnum):
@@ -39,6 +41,10 @@ class Note(StrEnum):
     POLICY_REJECTED = "policy.rejected"
     POLICY_WITHDRAWN = "policy.withdrawn"
     DECISION_TAKEN = "decision.taken"
+    ENVIRONMENT_LOCKED = "environment.locked"
+    ENVIRONMENT_UNLOCKED = "environment.unlocked"
+    DRIFT_SEEN = "drift.seen"
+    DRIFT_ENDED = "drift.ended"
 
 
 async def write(
@@ -51,12 +57,19 @@ async def write(
     *,
     application_id: str = "",
     environment_id: str = "",
+    state: EnvironmentState | None = None,
     inbox_done: str = "",
     show: bool = True,
 ) -> bool:
-    """Append one row behind `after`, the rows read before. False when somebody else was quicker; then read again."""
+    """Append one row behind `after`, the rows read before. False when somebody else was quicker; then read again.
+
+    `state` is the environment's as it was read before: what the row makes of it is written in the same transaction,
+    unless it was changed meanwhile.
+    """
     row = NewRow(kind=kind, actor=actor, application_id=application_id, environment_id=environment_id, body=body)
-    append = Append(stream=stream, seq=len(after) + 1, rows=(row,), at_us=miso.clock.now_us(), show=show)
+    seq, now = len(after) + 1, miso.clock.now_us()
+    changed = environment_story.apply(state, as_row(row, stream, seq, now)) if state is not None else None
+    append = Append(stream=stream, seq=seq, rows=(row,), at_us=now, environment=changed, show=show)
     written = await miso.store.append([append], inbox_done=inbox_done)
     return not isinstance(written, Conflict)
 
