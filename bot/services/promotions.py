@@ -82,7 +82,7 @@ async def request(miso: Miso, ask: Ask, place: Place, application: Application, 
     asked = _asked(ask, application, environment, stream)
     known = await knowledge.gather(miso, asked, place.repository, access.ready(place))
     decision = known.decide(miso, asked, miso.clock.now_us())
-    await history.remember(miso, asked, known.facts, decision, known.effective.version, miso.clock.now_us())
+    await history.remember(miso, asked, known.facts, decision, known.effective, miso.clock.now_us())
     shown = _preview(environment, known)
     row = await _requested(miso, ask, asked, known, decision)
     if row is None:
