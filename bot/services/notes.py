@@ -23,6 +23,7 @@ class Note(StrEnum):
     COMMAND_REFUSED = "command.refused"
     COMMAND_ANSWERED = "command.answered"
     BUILD_REFUSED = "build.refused"
+    BUILD_RECORDED = "build.recorded"
     DEPLOYMENT_FOREIGN = "deployment.out_of_band"
     PULL_PUSHED = "pull.pushed"
     PULL_PREVIEWED = "pull.previewed"

@@ -14,11 +14,14 @@ from bot.context import Miso
 from bot.domain import repository_config
 from bot.domain.catalog import Bound
 from bot.domain.codes import Code
+from bot.domain.demands import covers
 from bot.domain.messages import refusal, refusal_of
-from bot.domain.model import Actor, ActorKind, PullRequest, Release, Stage, WorkflowRun
+from bot.domain.model import Actor, ActorKind, Application, PullRequest, Release, Stage, WorkflowRun
+from bot.domain.promotion import release_as_body, release_from_body
 from bot.domain.repository_config import ConfigFault, RepositoryConfig
+from bot.domain.rules import Policy
 from bot.errors import Refused
-from bot.services import access, journal, notes, promotions
+from bot.services import access, journal, notes, policies, promotions
 from bot.services.access import Origin, Place
 from bot.services.notes import Note
 from bot.services.promotions import Ask
@@ -36,21 +39,35 @@ class Build:
 
 
 async def build_finished(miso: Miso, origin: Origin, build: Build) -> None:
-    """Path A, up to the request for dev. What stands in the way is shown as a check on the commit."""
+    """Path A, up to the request for dev. What stands in the way is shown as a check on the commit.
+
+    The repository's configuration is that of its default branch now, whatever was built (rule 3). A build of an open
+    pull request is written down where the policy of dev lets it in; somebody must ask for it by its commit.
+    """
     applications, _ = await access.registered(miso, origin.repository_id)
     repository = access.facts_of(miso, origin)
-    place, run, text, pulls = await asyncio.gather(
+    place, run, pulls = await asyncio.gather(
         access.bind(miso, origin, Stage.DEV),
         repository.workflow_run(build.run_id),
-        repository.file(CONFIG_PATH, build.commit),
         repository.pull_requests_of(build.commit),
     )
-    if run is None or not _counts(run, place, build) or (not applications and text is None):
+    if run is None or not _counts(run, place, build):
+        return
+    demanded = await _demanded(miso, place)
+    pull = _open_pull(pulls, run, build) if run.event == "pull_request" else None
+    wanted = pull is not None and demanded is not None and demanded.open_pull_requests
+    if run.event == "pull_request" and not wanted:
+        return
+    if run.event == "push" and not _branch_counts(run, place, demanded):
+        return
+    head = await repository.head(place.identity.default_branch)
+    text = await repository.file(CONFIG_PATH, head)
+    if not applications and text is None:
         return
     config = repository_config.parse(text) if text is not None else None
     if isinstance(config, RepositoryConfig) and run.path != config.build:
         return
-    if not await _on_default_branch(place, build.commit):
+    if run.event == "push" and not await _on_branch(place, run.head_branch, build.commit, head):
         return
     actor = Actor(kind=ActorKind.WORKFLOW, id=run.id, login=run.path)
     try:
@@ -59,21 +76,45 @@ async def build_finished(miso: Miso, origin: Origin, build: Build) -> None:
         if not isinstance(config, RepositoryConfig):
             await _refused(miso, origin, build, actor, refusal(Code.CONFIG_INVALID), faults=config)
             return
-        await _release(miso, origin, build, place, run, config, actor, _merged_as(pulls, build.commit))
+        made = await _made(miso, build, place, run, config, head, pull.number if pull is not None else 0)
+        if pull is not None:
+            await _record(miso, origin, made, actor)
+        else:
+            await _ask_for_dev(miso, origin, place, made, actor, _merged_as(pulls, build.commit))
     except Refused as no:
         await _refused(miso, origin, build, actor, no)
 
 
-async def _release(
-    miso: Miso,
-    origin: Origin,
-    build: Build,
-    place: Place,
-    run: WorkflowRun,
-    config: RepositoryConfig,
-    actor: Actor,
-    pull_request: int,
-) -> None:
+async def _demanded(miso: Miso, place: Place) -> Policy | None:
+    """The installation's policy of dev, to know which builds concern anybody; the decision asks for the whole one."""
+    accepted = await policies.accepted(miso)
+    bound = place.binding
+    return accepted.policies.of(bound.environment) if accepted is not None and isinstance(bound, Bound) else None
+
+
+def _branch_counts(run: WorkflowRun, place: Place, demanded: Policy | None) -> bool:
+    """Whether builds of this branch are anybody's business: those of the default branch always, even to be refused."""
+    if run.head_branch == place.identity.default_branch:
+        return True
+    return demanded is not None and covers(demanded.branches, run.head_branch)
+
+
+def _open_pull(pulls: Sequence[PullRequest], run: WorkflowRun, build: Build) -> PullRequest | None:
+    """The open pull request of this very repository whose head was built; a fork's is none (rule 7)."""
+    return next(
+        (
+            pull
+            for pull in pulls
+            if pull.open and pull.head_repository_id == run.repository_id and pull.head_sha == build.commit
+        ),
+        None,
+    )
+
+
+async def _made(
+    miso: Miso, build: Build, place: Place, run: WorkflowRun, config: RepositoryConfig, head: str, pull_request: int
+) -> Release:
+    """The release of a build: its tag resolved to a digest, once."""
     if not isinstance(place.binding, Bound):
         raise refusal(place.binding)
     bound = place.binding
@@ -81,7 +122,8 @@ async def _release(
     digest = await miso.images.digest(config.image, tag, bound.environment)
     if digest is None:
         raise refusal(Code.IMAGE_NOT_FOUND, commit=build.commit[:12])
-    release = Release(
+    default = run.head_branch == place.identity.default_branch and not pull_request
+    return Release(
         application_id=bound.application.id,
         repository_id=bound.application.repository_id,
         commit=build.commit,
@@ -92,10 +134,19 @@ async def _release(
         tag=tag,
         port=config.port,
         health_path=config.health,
-        config_commit=build.commit,
+        config_commit=head,
+        branch="" if default else run.head_branch,
+        open_pull_request=pull_request,
     )
+
+
+async def _ask_for_dev(
+    miso: Miso, origin: Origin, place: Place, release: Release, actor: Actor, pull_request: int
+) -> None:
+    assert isinstance(place.binding, Bound)  # a release was made for it
+    bound = place.binding
     ask = Ask(
-        cause=f"build:{origin.repository_id}:{run.id}:{run.attempt}",
+        cause=f"build:{origin.repository_id}:{release.run_id}:{release.run_attempt}",
         actor=actor,
         origin=origin,
         release=release,
@@ -106,21 +157,51 @@ async def _release(
         raise refusal_of(outcome.decision)
 
 
-def _counts(run: WorkflowRun, place: Place, build: Build) -> bool:
-    """Whether this run makes releases at all: other events, branches, forks and failures are nobody's business here."""
-    return (
-        run.conclusion == "success"
-        and run.event == "push"
-        and run.head_sha == build.commit
-        and run.repository_id == place.identity.id
-        and run.head_repository_id == place.identity.id
-        and run.head_branch == place.identity.default_branch
+async def _record(miso: Miso, origin: Origin, release: Release, actor: Actor) -> None:
+    """Write down what was built, to be asked for by its commit. The newest build of a commit counts."""
+    stream = _built(release.application_id, release.commit)
+    rows = await miso.store.stream(stream)
+    if any(row.body["run_id"] == release.run_id and row.body["run_attempt"] == release.run_attempt for row in rows):
+        return
+    body = release_as_body(release)
+    await notes.write(
+        miso,
+        stream,
+        rows,
+        Note.BUILD_RECORDED,
+        actor,
+        body,
+        application_id=release.application_id,
+        inbox_done=origin.delivery,
+        show=False,
     )
 
 
-async def _on_default_branch(place: Place, commit: str) -> bool:
-    """Whether the commit is part of the default branch: `head_branch` may as well be a tag of that name (rule 2)."""
-    head = await place.repository.head(place.identity.default_branch)
+async def recorded(miso: Miso, place: Place, application: Application, commit: str) -> Release | None:
+    """The build of a commit that nobody has asked for yet; `commit`: 12 digits or more. None when none is known."""
+    full = await place.repository.commit(commit)
+    rows = await miso.store.stream(_built(application.id, full.sha)) if full is not None else ()
+    return release_from_body(rows[-1].body) if rows else None
+
+
+def _built(application_id: str, commit: str) -> str:
+    return journal.stream_id("built", application_id, commit)
+
+
+def _counts(run: WorkflowRun, place: Place, build: Build) -> bool:
+    """Whether this run makes releases at all: other events, forks and failures are nobody's business here."""
+    return (
+        run.conclusion == "success"
+        and run.event in ("push", "pull_request")
+        and run.head_sha == build.commit
+        and run.repository_id == place.identity.id
+        and run.head_repository_id == place.identity.id
+    )
+
+
+async def _on_branch(place: Place, branch: str, commit: str, default_head: str) -> bool:
+    """Whether the commit is part of the branch: `head_branch` may as well be a tag of that name (rule 2)."""
+    head = default_head if branch == place.identity.default_branch else await place.repository.head(branch)
     if head == commit:
         return True
     return (await place.repository.compare(commit, head)).status in ("ahead", "identical")
