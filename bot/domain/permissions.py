@@ -23,12 +23,16 @@ def _set(**levels: str) -> Permissions:
 READ_FACTS = _set(
     actions="read",
     actions_variables="read",
+    checks="read",
     contents="read",
     environments="read",
     issues="read",
     pull_requests="read",
 )
-"""Who and what a repository is: variables, files, commits, pull requests, comments, runs, people's permissions."""
+"""Who and what a repository is: variables, files, commits, checks, pull requests, comments, runs, people's roles."""
+
+READ_TEAMS = _set(members="read")
+"""Who is in a team that a policy names. An organisation's matter: the only job that belongs to no repository."""
 
 REPORT = _set(checks="write", deployments="write", pull_requests="write")
 """Show how a promotion stands: deployments and their statuses, check runs, comments on pull requests."""
@@ -40,7 +44,7 @@ GATE = _set(actions="read", deployments="write")
 """Answer a deployment protection rule."""
 
 JOBS: Mapping[str, Permissions] = MappingProxyType(
-    {"read_facts": READ_FACTS, "report": REPORT, "react": REACT, "gate": GATE}
+    {"read_facts": READ_FACTS, "read_teams": READ_TEAMS, "report": REPORT, "react": REACT, "gate": GATE}
 )
 
 

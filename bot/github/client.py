@@ -6,24 +6,26 @@ itself may ask. It never decides; what it raises is `Refused` or `Transient`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import aiohttp
 
-from bot.domain.permissions import READ_FACTS
-from bot.github import faults
-from bot.github.door import App, Names
+from bot.domain.model import Account
+from bot.domain.permissions import READ_FACTS, READ_TEAMS
+from bot.github import faults, shapes
+from bot.github.door import PAGE, App, Names, query
 from bot.github.facts import Facts
 from bot.github.faults import Answer
 from bot.github.flight import Flights
 from bot.github.reporter import Reporter
 from bot.github.tokens import AppKey, Scope, Tokens
-from bot.github.transport import Line
+from bot.github.transport import Api, Line
 
 NOT_COVERED = (403, 404, 422)
 """What GitHub answers when a token is asked for that the installation cannot give: suspended, gone, not selected."""
 MOST_INSTALLATION_PAGES = 50
+MOST_TEAM_PAGES = 50
 
 
 class RepositoryWindow(Facts, Reporter):
@@ -104,6 +106,25 @@ class GitHubWindow:
                 break
         return found
 
+    async def team(self, installation_id: int, owner_id: int, team_id: int) -> Sequence[Account] | None:
+        """Members of a team of this organisation and of its child teams, by ids alone; None: there is no such team.
+
+        A name can be given to another team; the route by ids stands in a note of the one by names. A token that is
+        refused raises, also with 404: only the team itself may be absent.
+        https://docs.github.com/en/rest/teams/members#list-team-members
+        """
+        path = f"/organizations/{int(owner_id)}/team/{int(team_id)}/members"
+
+        async def members(api: Api) -> Sequence[Account] | None:
+            try:
+                return await _members(api, path)
+            except Answer as answer:
+                if answer.status != 404:
+                    raise
+                return None
+
+        return await self._tokens.using(Scope.of(installation_id, None, READ_TEAMS), members)
+
     async def app(self) -> Mapping[str, Any]:
         """`GET /app`: slug, permissions, events. https://docs.github.com/en/rest/apps/apps#get-the-authenticated-app"""
         data = await self._tokens.app.read("/app")
@@ -128,3 +149,17 @@ class GitHubWindow:
                 raise faults.unavailable("GitHub's answer about our App was not understood")
             self._own_login = f"{slug}[bot]"
         return self._own_login
+
+
+async def _members(api: Api, path: str) -> Sequence[Account]:
+    """All of them, or `Transient`: of a team that was not read whole nobody can be said to be outside."""
+    found: dict[int, Account] = {}
+    for page in range(1, MOST_TEAM_PAGES + 1):
+        listed = await api.read(path + query(per_page=PAGE, page=page))
+        try:
+            found |= {who.id: who for who in map(shapes.person, listed)}
+        except (KeyError, TypeError, ValueError):
+            raise faults.unavailable("GitHub's list of a team's members was not understood") from None
+        if len(listed) < PAGE:
+            return tuple(found.values())
+    raise faults.unavailable("GitHub's list is longer than we read")

@@ -67,7 +67,7 @@ class Door:
 
     async def identity(self) -> RepositoryFacts:
         """By id, asked anew each time: follows a rename, shows a transfer."""
-        return await self._with_token(self._identify)
+        return await self._tokens.using(self._scope, self._identify)
 
     async def _identify(self, api: Api) -> RepositoryFacts:
         data = await api.read(f"/repositories/{self._repository_id}")
@@ -89,17 +89,6 @@ class Door:
     def _path(full_name: str) -> str:
         return f"/repos/{segments(full_name)}"
 
-    async def _with_token(self, ask: Callable[[Api], Awaitable[T]]) -> T:
-        """A 401 means that the token was revoked elsewhere and nothing was done: once more with a new one."""
-        api = await self._tokens.api(self._scope)
-        try:
-            return await ask(api)
-        except Answer as answer:
-            if answer.status != 401:
-                raise
-        self._tokens.drop(self._scope, api)
-        return await ask(await self._tokens.api(self._scope))
-
     async def _here(self, ask: Callable[[Api, str], Awaitable[T]]) -> T:
         """Ask under the name that the repository has now.
 
@@ -119,7 +108,7 @@ class Door:
                     raise
             return await ask(api, now)
 
-        return await self._with_token(under_name)
+        return await self._tokens.using(self._scope, under_name)
 
     async def _read(self, tail: str) -> Any:
         return await self._here(lambda api, path: api.read(path + tail))
@@ -137,16 +126,21 @@ class Door:
         return await self._here(lambda api, path: api.write(method, path + tail, data))
 
     async def _pages(
-        self, tail: str, *, key: str = "", most: int = 10, size: int = PAGE, **values: object
+        self, tail: str, *, key: str = "", most: int = 10, size: int = PAGE, whole: bool = False, **values: object
     ) -> Sequence[dict[str, Any]]:
-        """Items of a listing, at most `most` pages. `key` names the list in answers that wrap it."""
+        """Items of a listing, at most `most` pages. `key` names the list in answers that wrap it.
+
+        `whole`: a listing that does not end within these pages is unknown (`Transient`), never half told.
+        """
         items: list[dict[str, Any]] = []
         for page in range(1, most + 1):
             data = await self._read(tail + query(**values, per_page=size, page=page))
             listed = self._understood(lambda answer: [dict(item) for item in (answer[key] if key else answer)], data)
             items += listed
             if len(listed) < size:
-                break
+                return items
+        if whole:
+            raise faults.unavailable("GitHub's list is longer than we read")
         return items
 
     def _understood(self, read: Callable[[Any], T], data: Any) -> T:

@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from bot.domain.codes import Code
 from bot.domain.messages import refusal
-from bot.domain.model import Comment, Commit, CommitRange, Permission, PullRequest, WorkflowRun
+from bot.domain.model import (
+    CheckSeen,
+    Collaborator,
+    Comment,
+    Commit,
+    CommitRange,
+    Permission,
+    PullRequest,
+    WorkflowRun,
+)
 from bot.github import faults, shapes
 from bot.github.door import PAGE, Door, query, segment, segments
 
@@ -26,6 +35,12 @@ MOST_VARIABLE_PAGES = 17
 
 https://docs.github.com/en/rest/actions/variables"""
 MOST_PULL_REQUESTS = 10
+MOST_CHECK_PAGES = 10
+MOST_COLLABORATOR_PAGES = 50
+MOST_FILE_PAGES = 30
+"""GitHub lists 3,000 files of a pull request and no more.
+
+https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files"""
 
 _HEX = re.compile(r"[0-9a-f]{7,40}")
 _SHA = re.compile(r"[0-9a-f]{40}")
@@ -166,3 +181,29 @@ class Facts(Door):
         found = self._understood(shapes.workflow_run, data)
         self._ours(found.repository_id)
         return found
+
+    async def checks(self, sha: str, names: Collection[str]) -> Sequence[CheckSeen]:
+        """The newest check run of each name and App on a commit, of these names alone.
+
+        A run that is made again has a higher id, and counts from its first moment: it is not completed yet. More than
+        a thousand runs on one commit are unknown (`Transient`): what was not read might be the one that failed.
+        https://docs.github.com/en/rest/checks/runs#list-check-runs-for-a-git-reference
+        """
+        tail = f"/commits/{full_sha(sha)}/check-runs"
+        if not names:
+            return ()
+        listed = await self._pages(tail, key="check_runs", most=MOST_CHECK_PAGES, whole=True, filter="latest")
+        seen = self._understood(lambda found: [shapes.check_seen(each) for each in found], listed)
+        wanted = sorted((each for each in seen if each.name in names), key=lambda each: each.id)
+        return tuple({(each.name, each.app_id): each for each in wanted}.values())
+
+    async def collaborators(self) -> Sequence[Collaborator]:
+        """https://docs.github.com/en/rest/collaborators/collaborators#list-repository-collaborators"""
+        listed = await self._pages("/collaborators", most=MOST_COLLABORATOR_PAGES, whole=True)
+        return self._understood(lambda found: tuple(shapes.collaborator(each) for each in found), listed)
+
+    async def changed_files(self, number: int) -> Sequence[str]:
+        """Paths that a pull request changes, each once. https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files"""
+        listed = await self._pages(f"/pulls/{int(number)}/files", most=MOST_FILE_PAGES)
+        paths = self._understood(lambda found: [path for each in found for path in shapes.changed_paths(each)], listed)
+        return tuple(dict.fromkeys(paths))

@@ -13,7 +13,7 @@ from typing import Any
 
 from bot.domain.codes import Code
 from bot.domain.messages import refusal
-from bot.domain.model import CheckRun, DeploymentStatus
+from bot.domain.model import Annotation, CheckRun, DeploymentStatus
 from bot.github.door import Door, query
 from bot.github.facts import full_sha
 from bot.github.faults import Answer
@@ -24,8 +24,11 @@ LONGEST_CHECK_TEXT = 65_535
 LONGEST_COMMENT = 65_536
 LONGEST_REVIEW = 1_024
 MOST_BUTTONS = 3
+MOST_ANNOTATIONS = 50
+LONGEST_ANNOTATION = 64 * 1024
 LONGEST_IDENTIFIER = 20
 MOST_COMMENT_PAGES = 10
+MOST_ANNOTATION_PAGES = 10
 LOOKED_BACK = 10
 """Older deployments that are looked at: each that was replaced before is inactive already."""
 
@@ -115,9 +118,14 @@ class Reporter(Door):
     async def update_check(self, check_id: int, check: CheckRun) -> None:
         """The whole face anew; buttons that are not named any more go away.
 
-        https://docs.github.com/en/rest/checks/runs#update-a-check-run
+        Annotations are the one thing that GitHub adds to what is there: those that it has are not sent again, and none
+        can be taken back. https://docs.github.com/en/rest/checks/runs#update-a-check-run
         """
-        await self._write("PATCH", f"/check-runs/{int(check_id)}", _check(check))
+        body = _check(check)
+        if check.annotations:
+            there = await self._pages(f"/check-runs/{int(check_id)}/annotations", most=MOST_ANNOTATION_PAGES)
+            body["output"]["annotations"] = _beside(body["output"].pop("annotations"), there)
+        await self._write("PATCH", f"/check-runs/{int(check_id)}", body)
 
     async def find_check(self, *, sha: str, name: str, external_id: str) -> int | None:
         """https://docs.github.com/en/rest/checks/runs#list-check-runs-for-a-git-reference"""
@@ -185,9 +193,14 @@ def _check(check: CheckRun) -> dict[str, Any]:
     if any(len(each.identifier) > LONGEST_IDENTIFIER for each in check.actions):
         # Cut short it would be another button's identifier, or nobody's: ours to mend, not a person's.
         raise ValueError("the identifier of a button is longer than GitHub takes")
-    output = {"title": characters(check.title, 255), "summary": document(check.summary, LONGEST_CHECK_TEXT)}
+    output: dict[str, Any] = {
+        "title": characters(check.title, 255),
+        "summary": document(check.summary, LONGEST_CHECK_TEXT),
+    }
     if check.text:
         output["text"] = document(check.text, LONGEST_CHECK_TEXT)
+    if check.annotations:
+        output["annotations"] = [_annotation(each) for each in check.annotations[:MOST_ANNOTATIONS]]
     body: dict[str, Any] = {
         "name": check.name,
         "external_id": check.external_id,
@@ -207,6 +220,25 @@ def _check(check: CheckRun) -> dict[str, Any]:
     if check.details_url:
         body["details_url"] = check.details_url
     return body
+
+
+def _annotation(annotation: Annotation) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "path": annotation.path,
+        "start_line": annotation.line,
+        "end_line": annotation.line,
+        "annotation_level": annotation.level,
+        "message": document(annotation.message, LONGEST_ANNOTATION),
+    }
+    if annotation.title:
+        body["title"] = characters(annotation.title, 255)
+    return body
+
+
+def _beside(wanted: list[dict[str, Any]], there: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that are not there yet, by place and words."""
+    known = {(each.get("path"), each.get("start_line"), each.get("message")) for each in there}
+    return [each for each in wanted if (each["path"], each["start_line"], each["message"]) not in known]
 
 
 def _marker_of(deployment: Any) -> str:

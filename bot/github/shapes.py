@@ -9,7 +9,18 @@ import base64
 import re
 from typing import Any
 
-from bot.domain.model import Comment, Commit, Permission, PullRequest, RepositoryFacts, Untrusted, WorkflowRun
+from bot.domain.model import (
+    Account,
+    CheckSeen,
+    Collaborator,
+    Comment,
+    Commit,
+    Permission,
+    PullRequest,
+    RepositoryFacts,
+    Untrusted,
+    WorkflowRun,
+)
 
 WEB_FLOW = "web-flow"
 """Committer of what is made in GitHub's web pages and by its merge button. A reserved login, 19864447 on github.com; an
@@ -56,6 +67,7 @@ def commit(data: Json) -> Commit:
         committer_is_web_flow=web_flow and signed,
         coauthors_unknown=_CO_AUTHOR.search(message.replace("\r", "\n")) is not None,
         message=Untrusted(message),
+        tree=str(data["commit"]["tree"]["sha"]),
     )
 
 
@@ -97,6 +109,37 @@ def permission(data: Json) -> Permission | None:
         return None
     level = str(data["permission"])
     return Permission(user_id=user, role_name=str(data.get("role_name") or level), permission=level)
+
+
+def person(data: Json) -> Account:
+    """An account of a listing, where GitHub always names one."""
+    return Account(id=int(data["id"]), login=str(data["login"]))
+
+
+def collaborator(data: Json) -> Collaborator:
+    """One of a repository's people. `role_name` may be a role of the owner's making: then the grants tell its base."""
+    grants = data["permissions"]
+    level = "admin" if grants["admin"] else "write" if grants["push"] else "read" if grants["pull"] else "none"
+    who = person(data)
+    role = Permission(user_id=who.id, role_name=str(data["role_name"]), permission=level)
+    return Collaborator(account=who, permission=role)
+
+
+def check_seen(data: Json) -> CheckSeen:
+    """A check run. One whose App is gone (GitHub answers null) has the App that nobody is, and never counts."""
+    return CheckSeen(
+        id=int(data["id"]),
+        name=str(data["name"]),
+        app_id=account(data["app"]) or GHOST,
+        status=str(data["status"]),
+        conclusion=str(data["conclusion"] or ""),
+    )
+
+
+def changed_paths(data: Json) -> list[str]:
+    """The paths of one changed file: its name, and the one that it had before."""
+    names = [data["filename"], data.get("previous_filename")]
+    return [str(name) for name in names if name]
 
 
 def workflow_run(data: Json) -> WorkflowRun:

@@ -2,7 +2,7 @@
 
 A token is limited to one set of repositories and one set of permissions (rule 35), kept for its hour so that ETags stay
 good, and renewed five minutes early; callers that need the same one at once wait for one request. Called by
-`bot.github.repository` and `bot.github.client`. No token or key is ever part of a message, a log line or a `repr`; a
+`bot.github.door` and `bot.github.client`. No token or key is ever part of a message, a log line or a `repr`; a
 token's form is GitHub's affair and is never looked into.
 https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app
 """
@@ -10,10 +10,10 @@ https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-githu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import jwt
 from cachetools import LRUCache
@@ -25,6 +25,8 @@ from bot.github import faults
 from bot.github.faults import Answer
 from bot.github.flight import Flights
 from bot.github.transport import Api, Line, Pace
+
+T = TypeVar("T")
 
 SECOND = 1_000_000
 BACKDATED = 60 * SECOND
@@ -68,15 +70,20 @@ class AppKey:
 
 @dataclass(frozen=True)
 class Scope:
-    """What a token may do: one installation, these repositories, exactly these permissions."""
+    """What a token may do: one installation, these repositories, exactly these permissions.
+
+    Without repositories it is for what belongs to the organisation; beside its permissions such a token reads the
+    metadata of every repository there, which GitHub gives with each.
+    """
 
     installation_id: int
     repository_ids: tuple[int, ...]
     permissions: tuple[tuple[str, str], ...]
 
     @classmethod
-    def of(cls, installation_id: int, repository_id: int, permissions: Mapping[str, str]) -> Scope:
-        return cls(installation_id, (repository_id,), tuple(sorted(permissions.items())))
+    def of(cls, installation_id: int, repository_id: int | None, permissions: Mapping[str, str]) -> Scope:
+        repositories = () if repository_id is None else (repository_id,)
+        return cls(installation_id, repositories, tuple(sorted(permissions.items())))
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,18 @@ class Tokens:
             token = await self._flights.join(scope, lambda: self._mint(scope))
         return token.api
 
-    def drop(self, scope: Scope, api: Api) -> None:
+    async def using(self, scope: Scope, ask: Callable[[Api], Awaitable[T]]) -> T:
+        """A 401 means that the token was revoked elsewhere and nothing was done: once more with a new one."""
+        api = await self.api(scope)
+        try:
+            return await ask(api)
+        except Answer as answer:
+            if answer.status != 401:
+                raise
+        self._drop(scope, api)
+        return await ask(await self.api(scope))
+
+    def _drop(self, scope: Scope, api: Api) -> None:
         """Forget a token that GitHub no longer takes. A newer one of the same scope stays."""
         token = self._kept.get(scope)
         if token is not None and token.api is api:
@@ -130,7 +148,9 @@ class Tokens:
     async def _mint(self, scope: Scope) -> Token:
         age = self._forgotten.get(scope.installation_id, 0)
         now = self._line.now_us()
-        asked = {"repository_ids": list(scope.repository_ids), "permissions": dict(scope.permissions)}
+        asked: dict[str, Any] = {"permissions": dict(scope.permissions)}
+        if scope.repository_ids:
+            asked["repository_ids"] = list(scope.repository_ids)
         path = f"/app/installations/{scope.installation_id}/access_tokens"
         answer = await self._ask(path, asked)
         try:

@@ -6,6 +6,7 @@ set the stage in this process and in another. It knows what people would set up,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,8 @@ class Shop:
     repository_id: int
     owner_id: int
     registration: str
+    people: Mapping[str, int]
+    """Login → numeric id: what a policy calls them by."""
 
 
 async def open_shop(sim: SimClient, *, issuer: str, registry: str) -> Shop:
@@ -93,6 +96,7 @@ async def open_shop(sim: SimClient, *, issuer: str, registry: str) -> Shop:
         repository_id=made["id"],
         owner_id=made["owner_id"],
         registration=registration(made["id"], made["owner_id"], registry),
+        people=await sim.people(REPOSITORY),
     )
 
 
@@ -135,11 +139,26 @@ async def merge_change(
     return dict(merged)
 
 
-async def build(sim: SimClient, commit: str, *, mark: str = "healthy") -> str:
-    """The build of a commit: pushes its image, finishes green. `mark`: how the image will behave. Gives the digest."""
+async def build(
+    sim: SimClient,
+    commit: str,
+    *,
+    mark: str = "healthy",
+    branch: str | None = None,
+    event: str = "push",
+    pull_request: int | None = None,
+) -> str:
+    """The build of a commit: pushes its image, finishes green. `mark`: how the image will behave. Gives the digest.
+
+    Of the default branch unless a `branch` is named; `pull_request` builds the head of an open one, which must be
+    `commit`.
+    """
     digest: str = await sim.call("registry.push", repository="shop", tag=commit, text=f"shop at {commit}")
     await sim.call("arm.mark", digest=digest, mark=mark)
-    await sim.run_workflow(REPOSITORY, head_sha=commit)
+    if pull_request is not None:
+        await sim.run_for_pull(REPOSITORY, pull_request)
+    else:
+        await sim.run_workflow(REPOSITORY, head_sha=commit, branch=branch, event=event)
     return digest
 
 

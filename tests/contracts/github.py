@@ -36,6 +36,15 @@ EXCUSED: dict[str, str] = {
 }
 """What is let through although the description does not have it, and why."""
 
+SYNONYMS: dict[str, str] = {
+    r"/repositories/\d+(?P<rest>/.*)?": "/repos/owner/repo",
+    r"/organizations/\d+/team/\d+(?P<rest>/.*)?": "/orgs/org/teams/team",
+}
+"""Routes by numeric ids, and the described ones by names that answer the same.
+
+The first is where GitHub redirects renamed repositories to; the second stands in a note of the routes by name:
+https://docs.github.com/en/rest/teams/members#list-team-members"""
+
 EXCUSED_KEYS: dict[tuple[str, str], str] = {
     (r".*Permissions", "actions_variables"): "the permission for repository variables is missing from app-permissions",
     (r"WebhookWorkflowRunInProgress.*", "display_title"): "described for requested and completed alone, sent for each",
@@ -167,17 +176,22 @@ def _excused(model: str, key: str) -> bool:
     return any(known == key and re.fullmatch(pattern, model) for pattern, known in EXCUSED_KEYS)
 
 
+def by_names(path: str) -> str:
+    """The path under which a route stands in the description."""
+    for ids, names in SYNONYMS.items():
+        found = re.fullmatch(ids, path)
+        if found:
+            return names + (found["rest"] or "")
+    return path
+
+
 def check(exchange: Exchange) -> list[str]:
     """What the description does not allow in this exchange; servers other than GitHub are not judged."""
     if exchange.server == "webhook":
         return check_webhook(exchange.request_headers.get("x-github-event", ""), exchange.request_body)
     if exchange.server != "github":
         return []
-    path = exchange.path
-    by_id = re.fullmatch(r"/repositories/\d+(/.*)?", path)
-    if by_id:
-        path = "/repos/owner/repo" + (by_id[1] or "")
-    operation = operation_for(exchange.method, path)
+    operation = operation_for(exchange.method, by_names(exchange.path))
     if operation is None:
         return ["this route stands in no description"]
     return [*_request(operation, exchange), *_response(operation, exchange)]

@@ -28,14 +28,20 @@ async def eventful(app: App, world: World) -> dict[str, str]:
     github.review_gate(REPO, run["id"], "production", "ann")
     github.request_gate(REPO, run["id"], "production")
     token = await app.token()
-    body = {"name": "Miso", "head_sha": sha, "output": {"title": "t", "summary": "s"}}
+    fault = {"path": "docs/a.md", "start_line": 1, "end_line": 1, "annotation_level": "failure", "message": "no"}
+    body = {"name": "Miso", "head_sha": sha, "output": {"title": "t", "summary": "s", "annotations": [fault]}}
     _, _, check = await app.ask("POST", f"/repos/{REPO}/check-runs", bearer=token, body=body)
     reaction = {"content": "rocket"}
     await app.ask("POST", f"/repos/{REPO}/issues/comments/{said['id']}/reactions", bearer=token, body=reaction)
     deployed = f"/repos/{REPO}/deployments/{gate['deployment_id']}/statuses"
     assert (await app.ask("POST", deployed, bearer=token, body={"state": "in_progress"}))[0] == 201
+    team = github.create_team("acme", "Release team", members=["ann"])
     await world.delivered()
     return {
+        "org_id": str(world.github.person("acme").id),
+        "team_id": str(team["id"]),
+        "org": "acme",
+        "team_slug": "release-team",
         "installation_id": str(next(iter(world.state.installations))),
         "delivery_id": str(world.webhooks.log[-1].id),
         "repository_id": str(github.state(REPO)["id"]),

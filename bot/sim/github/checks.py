@@ -16,6 +16,9 @@ routes = Routes()
 STATUSES = ("queued", "in_progress", "completed")
 CONCLUSIONS = ("action_required", "cancelled", "failure", "neutral", "success", "skipped", "timed_out")
 OUTPUT_LIMIT = 65535
+ANNOTATION_LIMIT = 50
+ANNOTATION_LEVELS = ("notice", "warning", "failure")
+_ANNOTATION_KEYS = ("path", "start_line", "end_line", "annotation_level", "message")
 _ACTION_LIMITS = {"label": 20, "description": 40, "identifier": 20}
 
 
@@ -49,8 +52,15 @@ def _output(call: Call) -> dict[str, Any] | None:
     for key in ("summary", "text"):
         if len(output.get(key) or "") > OUTPUT_LIMIT:
             raise invalid(f"output.{key}", "custom", f"Only {OUTPUT_LIMIT} characters are allowed")
-    if len(output.get("annotations") or []) > 50:
-        raise invalid("output.annotations", "custom", "No more than 50 items are allowed")
+    annotations = output.get("annotations") or []
+    if len(annotations) > ANNOTATION_LIMIT:
+        raise invalid("output.annotations", "custom", f"No more than {ANNOTATION_LIMIT} items are allowed")
+    for annotation in annotations:
+        missing = [key for key in _ANNOTATION_KEYS if not annotation.get(key)]
+        if missing:
+            raise invalid(f"output.annotations.{missing[0]}", "missing_field")
+        if annotation["annotation_level"] not in ANNOTATION_LEVELS or annotation["end_line"] < annotation["start_line"]:
+            raise invalid("output.annotations")
     return output
 
 
@@ -75,6 +85,8 @@ def _apply(call: Call, check: CheckRun) -> None:
     else:
         check.conclusion = check.completed = None
     if output is not None:
+        # Annotations are added to those that are there; everything else is replaced.
+        check.annotations += output.pop("annotations", None) or []
         check.output = check.output | output
     if "actions" in call.body:
         check.actions = actions
@@ -124,14 +136,21 @@ def update_check(call: Call) -> Any:
     return work.check_run(call.state, call.repository, check)
 
 
+@routes("GET", "/repos/{owner}/{repo}/check-runs/{check_run_id}/annotations", "checks:read")
+def list_annotations(call: Call) -> Any:
+    check = _check(call)
+    found = call.page(check.annotations)
+    return [work.annotation(call.state, call.repository, check, entry) for entry in found]
+
+
 @routes("GET", "/repos/{owner}/{repo}/commits/{ref}/check-runs", "checks:read")
 def list_checks(call: Call) -> Any:
-    """Newest first; by name, status, App, and by default only the latest of each name."""
+    """Newest first; by name, status, App, and by default only the latest of each name and App."""
     repo, query = call.repository, call.request.query
     sha = repo.resolve(call.name("ref"))
     found = [check for check in reversed(repo.checks.values()) if check.head_sha == sha]
     if query.get("filter", "latest") == "latest":
-        found = list({check.name: check for check in reversed(found)}.values())[::-1]
+        found = list({(check.app, check.name): check for check in reversed(found)}.values())[::-1]
     found = [
         check
         for check in found

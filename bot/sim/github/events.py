@@ -17,6 +17,7 @@ from bot.sim.github.state import (
     CommitStatus,
     Deployment,
     DeploymentStatus,
+    Environment,
     Gate,
     Pull,
     Repository,
@@ -49,7 +50,17 @@ class Events:
             whole["organization"] = places.organization(self.state, repo.owner_id)
         self.webhooks.emit(event, whole, installation_id=installation.id, repository_id=repo.id)
 
-    def push(self, repo: Repository, branch: str, before: str | None, new: list[Commit], after: str, who: int) -> None:
+    def push(
+        self,
+        repo: Repository,
+        branch: str,
+        before: str | None,
+        new: list[Commit],
+        after: str,
+        who: int,
+        *,
+        forced: bool = False,
+    ) -> None:
         person = self.state.users[who]
         page = places.repo_page(self.state, repo)
         written = [commits.pushed_commit(self.state, repo, commit) for commit in new]
@@ -61,7 +72,7 @@ class Events:
             "compare": f"{page}/compare/{(before or after)[:12]}...{after[:12]}",
             "created": before is None,
             "deleted": False,
-            "forced": False,
+            "forced": forced,
             "commits": written,
             "head_commit": commits.pushed_commit(self.state, repo, repo.commits[after]),
             "pusher": {"name": person.login, "email": person.email},
@@ -167,12 +178,17 @@ class Events:
         }
         self._tell("deployment_protection_rule", repo, run.actor_id, payload)
 
-    def deployment_review(self, repo: Repository, run: Run, who: int, state: str, comment: str) -> None:
+    def deployment_review(
+        self, repo: Repository, run: Run, environment: Environment, who: int, state: str, comment: str
+    ) -> None:
+        """What a person answered at a gate. `reviewers` are those whom the environment names; `approver` may be
+        another, an administrator who went past the rules."""
+        reviewers = [{"type": "User", "reviewer": places.user(self.state, each)} for each in environment.reviewers]
         payload = {
             "action": state,
             "approver": places.user(self.state, who),
             "comment": comment,
-            "reviewers": [{"type": "User", "reviewer": places.user(self.state, who)}],
+            "reviewers": reviewers,
             "since": places.when(self.state.clock()),
             "workflow_run": self._run_in_brief(repo, run),
         }

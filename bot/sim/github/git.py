@@ -31,6 +31,8 @@ class Commit:
     tree: Tree
     tree_sha: str
     at: float
+    """When it was committed, by the word of whoever did: a client writes what it likes."""
+    authored: float
     verified: bool = False
 
 
@@ -47,15 +49,17 @@ def make_commit(
     parents: tuple[str, ...],
     tree: Tree,
     at: float,
+    authored: float | None = None,
     verified: bool = False,
     nonce: int = 0,
 ) -> Commit:
     """A commit with a SHA over all it says. `nonce` keeps two equal commits of one second apart."""
     listing = "\n".join(f"{path} {blob_sha(text)}" for path, text in sorted(tree.items()))
     tree_sha = hashlib.sha1(listing.encode(), usedforsecurity=False).hexdigest()
-    said = f"{tree_sha} {parents} {author} {committer} {int(at)} {nonce} {message}"
+    wrote = at if authored is None else authored
+    said = f"{tree_sha} {parents} {author} {committer} {int(at)} {int(wrote)} {nonce} {message}"
     sha = hashlib.sha1(said.encode(), usedforsecurity=False).hexdigest()
-    return Commit(sha, message, author, committer, parents, dict(tree), tree_sha, at, verified)
+    return Commit(sha, message, author, committer, parents, dict(tree), tree_sha, at, wrote, verified)
 
 
 def ancestors(commits: Mapping[str, Commit], sha: str) -> dict[str, None]:
@@ -97,6 +101,13 @@ def only_in(commits: Mapping[str, Commit], head: str, base: str) -> list[Commit]
                 stack.append((commit, True))
                 stack += [(waiting[p], False) for p in commit.parents if p in waiting and p not in placed]
     return order
+
+
+def renamed_paths(before: Tree, after: Tree) -> dict[str, str]:
+    """New path → old path, of files that moved with their text unchanged."""
+    gone = {text: path for path, text in before.items() if path not in after and text}
+    come = [path for path in sorted(after) if path not in before]
+    return {path: gone.pop(after[path]) for path in come if after[path] in gone}
 
 
 def changed_paths(before: Tree, after: Tree) -> dict[str, str]:

@@ -16,6 +16,7 @@ APP_PERMISSIONS = {
     "deployments": "write",
     "environments": "read",
     "issues": "write",
+    "members": "read",
     "metadata": "read",
     "pull_requests": "write",
     "statuses": "write",

@@ -119,6 +119,21 @@ def pulls_of_commit(call: Call) -> Any:
     return [pulls.simple_pull(call.state, repo, pull) for pull in call.page(found)]
 
 
+@routes("GET", "/repos/{owner}/{repo}/collaborators", "metadata:read")
+def list_collaborators(call: Call) -> Any:
+    """Everybody with a role of their own; a personal repository's owner is one of them."""
+    repo = call.repository
+    roles = dict(repo.collaborators)
+    if call.state.users[repo.owner_id].kind == "User":
+        roles[repo.owner_id] = "admin"
+    return [_with_role(call, number, role) for number, role in call.page(list(roles.items()))]
+
+
+def _with_role(call: Call, number: int, role: str) -> dict[str, Any]:
+    grants = {name: place < _REACH.get(role, 0) for place, name in enumerate(_GRANTS)}
+    return places.user(call.state, number) | {"permissions": grants, "role_name": role}
+
+
 @routes("GET", "/repos/{owner}/{repo}/collaborators/{username}/permission", "metadata:read")
 def get_permission(call: Call) -> Any:
     """`permission` is the old coarse name, `role_name` the role itself; people without a role have `none` or `read`."""
@@ -128,8 +143,7 @@ def get_permission(call: Call) -> Any:
         role = "admin"
     if role is None:
         role = "none" if repo.private else "read"
-    grants = {name: place < _REACH.get(role, 0) for place, name in enumerate(_GRANTS)}
-    person = places.user(call.state, account.id) | {"permissions": grants, "role_name": role}
+    person = _with_role(call, account.id, role)
     return {"permission": _OLD_NAMES.get(role, "none"), "role_name": role, "user": person}
 
 

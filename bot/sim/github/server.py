@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from bot.sim.github import actions, apps, checks, conversation, deployments, repositories
+from bot.sim.github import actions, apps, checks, conversation, deployments, repositories, teams
 from bot.sim.github.routing import GitHub, serve
 from bot.sim.wire import Wire
 
@@ -15,6 +15,7 @@ ROUTES = (
     *deployments.routes,
     *checks.routes,
     *actions.routes,
+    *teams.routes,
 )
 _BY_NAME, _BY_ID = "/repos/{owner}/{repo}", "/repositories/{repository_id}"
 

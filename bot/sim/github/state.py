@@ -17,6 +17,9 @@ from bot.sim.github.git import Commit, Tree
 from bot.sim.github.guest import AppIdentity, Installation, Token
 from bot.sim.github.problems import Problem
 
+ACTIONS = "github-actions"
+"""Slug of the App under which the jobs of workflows report their check runs; its id on github.com is 15368."""
+
 
 @dataclass
 class User:
@@ -133,6 +136,7 @@ class CheckRun:
     completed: float | None
     output: dict[str, Any]
     actions: list[dict[str, str]] = field(default_factory=list)
+    annotations: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass
@@ -232,6 +236,18 @@ class Repository:
         raise Problem(404, f"No commit found for SHA: {ref}")
 
 
+@dataclass
+class Team:
+    """A team of an organisation: user id → `member` or `maintainer`. Members of child teams are its members too."""
+
+    id: int
+    organization_id: int
+    name: str
+    slug: str
+    parent_id: int | None = None
+    members: dict[int, str] = field(default_factory=dict)
+
+
 class State:
     """Everything that the pretend GitHub remembers, with the few look-ups that every part needs."""
 
@@ -239,7 +255,8 @@ class State:
         self.app, self.clock = app, clock
         self.api_url = self.web_url = ""
         self.users: dict[int, User] = {}
-        self.foreign_apps: dict[str, int] = {}
+        self.foreign_apps: dict[str, int] = {ACTIONS: 15368}
+        self.teams: dict[int, Team] = {}
         self.repositories: dict[int, Repository] = {}
         self.redirects: dict[str, int] = {}
         self.installations: dict[int, Installation] = {}
@@ -276,6 +293,12 @@ class State:
         if slug == self.app.slug:
             return self.app.id
         return self.foreign_apps.setdefault(slug, self.next_id())
+
+    def foreign_bot(self, slug: str) -> User:
+        """The account under which another App acts."""
+        login = f"{slug}[bot]"
+        known = (user for user in self.users.values() if user.login == login)
+        return next(known, None) or self.add_user(login, kind="Bot")
 
     def full_name(self, repository: Repository) -> str:
         return f"{self.users[repository.owner_id].login}/{repository.name}"

@@ -6,15 +6,16 @@ webhooks are queued. They take and give plain JSON values, so that both ways in 
 
 from __future__ import annotations
 
-from bot.sim.github.scenario.code import Code
 from bot.sim.github.scenario.gates import Gates
 from bot.sim.github.scenario.places import Places
+from bot.sim.github.scenario.pulls import Pulls
 from bot.sim.github.scenario.runs import Runs
 from bot.sim.github.scenario.seen import Seen
 from bot.sim.github.scenario.talk import Talk
+from bot.sim.github.scenario.teams import Teams
 
 
-class Scenario(Places, Code, Talk, Runs, Gates, Seen):
+class Scenario(Places, Teams, Pulls, Talk, Runs, Gates, Seen):
     """Every verb of the pretend GitHub."""
 
 

@@ -65,30 +65,53 @@ class Gates(Ground):
         *,
         state: Literal["approved", "rejected"] = "approved",
         comment: str = "",
+        bypass: bool = False,
     ) -> None:
-        """A person opens or closes the gate, past whatever the App thinks of it."""
+        """A person answers at the gate: a reviewer for the reviewers' rule, an administrator past every rule.
+
+        A reviewer's yes leaves the App's rule waiting for its own answer, any no ends the run. `bypass` is the button
+        "Start all waiting jobs", which administrators have; whoever is no reviewer can do nothing else.
+        """
         repo = self.repo(repository)
-        run, who = self.run(repo, run_id), self.person(login)
+        run, who, rules = self.run(repo, run_id), self.person(login), repo.environments[environment]
+        bypass = bypass or who.id not in rules.reviewers
+        if bypass and (repo.collaborators.get(who.id) != "admin" or state == "rejected"):
+            raise Misused(f"{login} may not bypass the rules of {environment}")
         gate = next((g for g in repo.gates if g.run_id == run_id and g.environment == environment), None)
         if gate is None:
             raise Misused(f"run {run_id} does not wait for {environment}")
         run.approvals.append({"environment": environment, "state": state, "user_id": who.id, "comment": comment})
-        self.github.events.deployment_review(repo, run, who.id, state, comment)
-        settle_gate(self.github, repo, gate, state)
+        self.github.events.deployment_review(repo, run, rules, who.id, state, comment)
+        if state == "rejected" or bypass or not rules.app_rule:
+            settle_gate(self.github, repo, gate, state)
 
     def someone_deploys(
         self, repository: str, login: str, environment: str, ref: str, *, state: str = "success"
     ) -> Identified:
-        """A deployment that the App had no part in."""
+        """A deployment that the App had no part in, with its first status."""
+        repo, who = self.repo(repository), self.person(login)
+        sha = repo.resolve(ref)
         if state not in STATES:
             raise Misused(f"state must be one of {', '.join(STATES)}")
+        deployment = self._deploy(repo, environment=environment, ref=ref, sha=sha, creator=who.id)
+        self.someone_reports(repository, login, deployment.id, state=state)
+        return {"id": deployment.id}
+
+    def someone_reports(
+        self, repository: str, login: str, deployment_id: int, *, state: str = "success", description: str = ""
+    ) -> Identified:
+        """Somebody with write access reports a status of a deployment, whoever made that: the App's own, too."""
         repo, who = self.repo(repository), self.person(login)
-        deployment = self._deploy(repo, environment=environment, ref=ref, sha=repo.resolve(ref), creator=who.id)
+        if state not in STATES:
+            raise Misused(f"state must be one of {', '.join(STATES)}")
+        if deployment_id not in repo.deployments:
+            raise Misused(f"no deployment {deployment_id}")
+        deployment = repo.deployments[deployment_id]
         status = DeploymentStatus(
             id=self.github.state.next_id(),
             state=state,
-            description="",
-            environment=environment,
+            description=description,
+            environment=deployment.environment,
             environment_url="",
             log_url="",
             creator_id=who.id,
@@ -96,4 +119,4 @@ class Gates(Ground):
             at=self.github.state.clock(),
         )
         add_status(self.github, repo, deployment, status)
-        return {"id": deployment.id}
+        return {"id": status.id}

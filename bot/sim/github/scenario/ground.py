@@ -76,8 +76,10 @@ class Ground:
         author: Person,
         committer: Person,
         verified: bool = False,
+        authored: float | None = None,
+        committed: float | None = None,
     ) -> Commit:
-        """A new commit over its first parent: a text puts a file, None removes it."""
+        """A new commit over its first parent: a text puts a file, None removes it. Its dates are now, unless said."""
         tree = dict(repo.commits[parents[0]].tree) if parents else {}
         for path, text in files.items():
             if text is None:
@@ -91,7 +93,8 @@ class Ground:
             committer=committer,
             parents=parents,
             tree=tree,
-            at=state.clock(),
+            at=state.clock() if committed is None else committed,
+            authored=authored,
             verified=verified,
             nonce=len(repo.commits),
         )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from bot.sim.github.checks import CONCLUSIONS
 from bot.sim.github.problems import Misused
-from bot.sim.github.scenario.ground import Ground, Identified
+from bot.sim.github.scenario.ground import Ground
 from bot.sim.github.state import CheckRun, CommitStatus, Repository, Run
 
 
@@ -15,6 +16,11 @@ class RunSeen(TypedDict):
     run_attempt: int
     head_sha: str
     url: str
+
+
+class Reported(TypedDict):
+    id: int
+    app_id: int
 
 
 class Runs(Ground):
@@ -31,7 +37,10 @@ class Runs(Ground):
         run_id: int | None = None,
         head_repository: str | None = None,
     ) -> RunSeen:
-        """Run a workflow to its conclusion, or leave it running with None. `run_id` runs an old one again."""
+        """Run a workflow to its conclusion, or leave it running with None. `run_id` runs an old one again.
+
+        For what an open pull request starts there is `run_for_pull`.
+        """
         repo, state = self.repo(repository), self.github.state
         name = branch or repo.default_branch
         sha = head_sha or repo.branches.get(name)
@@ -73,6 +82,32 @@ class Runs(Ground):
             "url": f"{state.web_url}/{state.full_name(repo)}/actions/runs/{run.id}",
         }
 
+    def run_for_pull(
+        self,
+        repository: str,
+        number: int,
+        *,
+        path: str = ".github/workflows/build.yml",
+        event: str = "pull_request",
+        conclusion: str | None = "success",
+    ) -> RunSeen:
+        """The workflow that a pull request starts: on its head, in its branch's name, for the fork that holds it."""
+        repo, state = self.repo(repository), self.github.state
+        pull = self.pull(repo, number)
+        head = None if pull.head_repository is None else state.repositories.get(pull.head_repository)
+        if head is None:
+            raise Misused("the pull request's fork is gone")
+        return self.run_workflow(
+            repository,
+            path=path,
+            event=event,
+            head_sha=pull.head_sha,
+            branch=pull.head_ref,
+            actor=state.users[pull.user_id].login,
+            conclusion=conclusion,
+            head_repository=state.full_name(head),
+        )
+
     def complete_run(self, repository: str, run_id: int, conclusion: str = "success") -> None:
         repo = self.repo(repository)
         self._finish(repo, self.run(repo, run_id), conclusion)
@@ -89,10 +124,15 @@ class Runs(Ground):
         self.github.events.status(repo, status)
 
     def foreign_check(
-        self, repository: str, name: str, head_sha: str, *, app: str = "other-ci", conclusion: str = "success"
-    ) -> Identified:
-        """A check run of another App, perhaps under our name. Nobody tells our App about it but a listing."""
+        self, repository: str, name: str, head_sha: str, *, app: str = "other-ci", conclusion: str | None = "success"
+    ) -> Reported:
+        """A check run of another App, perhaps under our name; without a conclusion it is still under way.
+
+        Reported again it has a new id, as when its App runs it again. An App that may read checks hears of each.
+        """
         repo, state = self.repo(repository), self.github.state
+        if head_sha not in repo.commits:
+            raise Misused(f"no commit {head_sha}")
         check = CheckRun(
             id=state.next_id(),
             name=name,
@@ -100,14 +140,26 @@ class Runs(Ground):
             app=app,
             external_id="",
             details_url=None,
-            status="completed",
-            conclusion=conclusion,
+            status="in_progress",
+            conclusion=None,
             started=state.clock(),
-            completed=state.clock(),
+            completed=None,
             output={},
         )
         repo.checks[check.id] = check
-        return {"id": check.id}
+        self.github.events.check_run(repo, check, "created", state.foreign_bot(app).id)
+        if conclusion is not None:
+            self.finish_check(repository, check.id, conclusion)
+        return {"id": check.id, "app_id": state.app_id(app)}
+
+    def finish_check(self, repository: str, check_run_id: int, conclusion: str = "success") -> None:
+        """Another App ends its check run."""
+        repo, state = self.repo(repository), self.github.state
+        check = repo.checks.get(check_run_id)
+        if check is None or check.app == state.app.slug or conclusion not in CONCLUSIONS:
+            raise Misused(f"check run {check_run_id} is no other App's, or {conclusion} is no conclusion")
+        check.status, check.conclusion, check.completed = "completed", conclusion, state.clock()
+        self.github.events.check_run(repo, check, "completed", state.foreign_bot(check.app).id)
 
     def _finish(self, repo: Repository, run: Run, conclusion: str) -> None:
         run.status, run.conclusion, run.updated = "completed", conclusion, self.github.state.clock()

@@ -36,6 +36,7 @@ class Seen(Ground):
                     "text": check.output.get("text"),
                     "app": check.app,
                     "actions": [dict(action) for action in check.actions],
+                    "annotations": [dict(annotation) for annotation in check.annotations],
                 }
                 for check in repo.checks.values()
             ],
@@ -53,6 +54,10 @@ class Seen(Ground):
             ],
             "gates": [asdict(gate) for gate in repo.gates],
         }
+
+    def people(self, repository: str) -> dict[str, int]:
+        """Login → numeric id of everybody with a role there, as policies name people."""
+        return {self.github.state.users[number].login: number for number in self.repo(repository).collaborators}
 
     def _pull_seen(self, repo: Repository, pull: Pull) -> Json:
         return {

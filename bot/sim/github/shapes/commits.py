@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from bot.sim.github.git import Commit, Person, Tree, blob_sha, changed_paths, merge_base, only_in
+from bot.sim.github.git import Commit, Person, Tree, blob_sha, changed_paths, merge_base, only_in, renamed_paths
 from bot.sim.github.problems import Problem
 from bot.sim.github.shapes.places import Json, repo_page, repo_url, user, when
 from bot.sim.github.state import Repository, State
@@ -23,7 +23,7 @@ def git_commit(state: State, repo: Repository, commit: Commit) -> Json:
     """What stands under the key `commit` of a commit."""
     api = repo_url(state, repo)
     return {
-        "author": _git_user(commit.author, commit.at),
+        "author": _git_user(commit.author, commit.authored),
         "committer": _git_user(commit.committer, commit.at),
         "message": commit.message,
         "tree": {"sha": commit.tree_sha, "url": f"{api}/git/trees/{commit.tree_sha}"},
@@ -57,21 +57,31 @@ def commit(state: State, repo: Repository, found: Commit) -> Json:
 
 
 def files(state: State, repo: Repository, before: Tree, after: Tree, ref: str) -> list[Json]:
-    api, page = repo_url(state, repo), repo_page(state, repo)
+    """Changed files by path; one that only moved stands under its new name, with its old one beside it."""
+    moved = renamed_paths(before, after)
     return [
-        {
-            "sha": blob_sha(after.get(path, before.get(path, ""))),
-            "filename": path,
-            "status": status,
-            "additions": len(after.get(path, "").splitlines()),
-            "deletions": len(before.get(path, "").splitlines()),
-            "changes": len(after.get(path, "").splitlines()) + len(before.get(path, "").splitlines()),
-            "blob_url": f"{page}/blob/{ref}/{path}",
-            "raw_url": f"{page}/raw/{ref}/{path}",
-            "contents_url": f"{api}/contents/{path}?ref={ref}",
-        }
+        _file(state, repo, path, "", after[path], ref)
+        | {"status": "renamed", "previous_filename": moved[path], "additions": 0, "changes": 0}
+        if path in moved
+        else _file(state, repo, path, before.get(path, ""), after.get(path, ""), ref) | {"status": status}
         for path, status in changed_paths(before, after).items()
+        if path not in moved.values()
     ]
+
+
+def _file(state: State, repo: Repository, path: str, old: str, new: str, ref: str) -> Json:
+    api, page = repo_url(state, repo), repo_page(state, repo)
+    added, removed = len(new.splitlines()), len(old.splitlines())
+    return {
+        "sha": blob_sha(new or old),
+        "filename": path,
+        "additions": added,
+        "deletions": removed,
+        "changes": added + removed,
+        "blob_url": f"{page}/blob/{ref}/{path}",
+        "raw_url": f"{page}/raw/{ref}/{path}",
+        "contents_url": f"{api}/contents/{path}?ref={ref}",
+    }
 
 
 def full_commit(state: State, repo: Repository, found: Commit) -> Json:
@@ -147,9 +157,9 @@ def pushed_commit(state: State, repo: Repository, found: Commit) -> Json:
     before = repo.commits[found.parents[0]].tree if found.parents else {}
     changes = changed_paths(before, found.tree)
 
-    def who(person: Person) -> Json:
+    def who(person: Person, at: float) -> Json:
         known = {} if person.user_id is None else {"username": state.users[person.user_id].login}
-        return {"name": person.name, "email": person.email, "date": when(found.at)} | known
+        return {"name": person.name, "email": person.email, "date": when(at)} | known
 
     return {
         "id": found.sha,
@@ -158,8 +168,8 @@ def pushed_commit(state: State, repo: Repository, found: Commit) -> Json:
         "message": found.message,
         "timestamp": when(found.at),
         "url": f"{repo_page(state, repo)}/commit/{found.sha}",
-        "author": who(found.author),
-        "committer": who(found.committer),
+        "author": who(found.author, found.authored),
+        "committer": who(found.committer, found.at),
         "added": [path for path, how in changes.items() if how == "added"],
         "removed": [path for path, how in changes.items() if how == "removed"],
         "modified": [path for path, how in changes.items() if how == "modified"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from bot.sim.github.git import merge_base
 from bot.sim.github.shapes.commits import files
 from bot.sim.github.shapes.places import Json, app_or_none, repo_page, repo_url, repository, user, when, when_or_none
 from bot.sim.github.state import Comment, Pull, Reaction, Repository, Review, State
@@ -88,9 +89,14 @@ def simple_pull(state: State, repo: Repository, pull: Pull) -> Json:
     }
 
 
+def changed_files(state: State, repo: Repository, pull: Pull) -> list[Json]:
+    start = merge_base(repo.commits, pull.base_sha, pull.head_sha) or pull.base_sha
+    return files(state, repo, repo.commits[start].tree, repo.commits[pull.head_sha].tree, pull.head_sha)
+
+
 def full_pull(state: State, repo: Repository, pull: Pull) -> Json:
     merged = pull.merged_at is not None
-    listed = files(state, repo, repo.commits[pull.base_sha].tree, repo.commits[pull.head_sha].tree, pull.head_sha)
+    listed = changed_files(state, repo, pull)
     return simple_pull(state, repo, pull) | {
         "merged": merged,
         "mergeable": None if merged else True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from bot.sim.github.shapes.commits import simple_commit
@@ -17,7 +18,7 @@ from bot.sim.github.shapes.places import (
     when_or_none,
 )
 from bot.sim.github.shapes.pulls import minimal_pulls
-from bot.sim.github.state import CheckRun, CommitStatus, Deployment, DeploymentStatus, Repository, Run, State
+from bot.sim.github.state import ACTIONS, CheckRun, CommitStatus, Deployment, DeploymentStatus, Repository, Run, State
 
 
 def deployment(state: State, repo: Repository, found: Deployment) -> Json:
@@ -85,17 +86,25 @@ def check_run(state: State, repo: Repository, found: CheckRun) -> Json:
             "title": found.output.get("title"),
             "summary": found.output.get("summary"),
             "text": found.output.get("text"),
-            "annotations_count": 0,
+            "annotations_count": len(found.annotations),
             "annotations_url": f"{api}/annotations",
         },
-        "check_suite": {"id": _suite(found.head_sha)},
+        "check_suite": {"id": _suite(found.head_sha, found.app)},
         "app": app(state, found.app),
         "pull_requests": minimal_pulls(state, repo, found.head_sha),
     }
 
 
-def _suite(head_sha: str) -> int:
-    return int(head_sha[:8], 16)
+def annotation(state: State, repo: Repository, check: CheckRun, given: Json) -> Json:
+    places = {key: given.get(key) for key in ("start_column", "end_column", "title", "raw_details")}
+    kept = {key: given[key] for key in ("path", "start_line", "end_line", "annotation_level", "message")}
+    page = f"{repo_page(state, repo)}/blob/{check.head_sha}/{given['path']}"
+    return {**kept, **places, "blob_href": page}
+
+
+def _suite(head_sha: str, app: str = ACTIONS) -> int:
+    """Each App has one suite of check runs on a commit."""
+    return int(hashlib.sha256(f"{head_sha} {app}".encode()).hexdigest()[:8], 16)
 
 
 def commit_status(state: State, repo: Repository, found: CommitStatus) -> Json:
