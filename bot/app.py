@@ -28,7 +28,7 @@ from bot.images import ImagesWindow
 from bot.oidc.issue import Issuer
 from bot.oidc.keys import open_ring
 from bot.probe import ProbeWindow
-from bot.services import registering
+from bot.services import policies, registering
 from bot.settings import Settings
 from bot.store.sealing import Seal
 from bot.store.sqlite import SqliteStore
@@ -133,6 +133,7 @@ async def building(settings: Settings, *, clock: Clock | None = None) -> AsyncIt
             clock=clock,
         )
         await registering.import_files(miso, settings.catalog_files())
+        await policies.adopt(miso, settings.policies, str(settings.config_dir / "policy.yml"))
         issuer.warm(environment.id for environment in await store.environments())
         worker = Worker(miso, router, _event, holder())
         yield Running(miso=miso, worker=worker, web=application(miso, settings), azure=azure, issuer=issuer)

@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from bot import telemetry
 from bot.context import Miso
 from bot.domain.codes import Code
-from bot.domain.model import Delivery, PromotionRow, Status
+from bot.domain.model import Delivery, Environment, PromotionRow, Status
 from bot.errors import MisoError, Refused, Transient
-from bot.services import deploying, journal, payloads, reporting
+from bot.services import automatic, deploying, drift, journal, payloads, reporting, waiting
 
 log = telemetry.logger("worker")
 
@@ -29,6 +29,9 @@ PATIENCE = 4.0
 """Seconds. What passes sooner is not worth a write to GitHub, which takes 80 of them a minute; a healthy release
 is proved in less. https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api"""
 PASSING = frozenset({Status.APPROVED, Status.DEPLOYING, Status.DEPLOYED})
+
+TENDED_AT_ONCE = 32
+"""Environments that are looked after side by side; the others have their turn in the next round."""
 
 Door = Callable[[Any, Miso], Awaitable[None]]
 
@@ -65,6 +68,10 @@ class Worker:
         self._draining: dict[str, asyncio.Task[None]] = {}
         self._seen: dict[str, int] = {}
         self._resting: dict[str, int] = {}
+        self._tending: dict[str, asyncio.Task[None]] = {}
+        self._tended_us = 0
+        self._next_look: dict[str, int] = {}
+        self._drift_us = miso.clock.now_us() + int(miso.rules.drift_minutes * 60e6)
 
     async def run(self) -> None:
         """Until cancelled. What is under way is cancelled too; the next start, or another replica, takes it up."""
@@ -74,7 +81,7 @@ class Worker:
                 for name, one in loops.items():
                     group.create_task(self._forever(one), name=name)
         finally:
-            under_way = [*self._advancing.values(), *self._reporting.values(), *self._draining.values()]
+            under_way = self._under_way()
             for task in under_way:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
@@ -83,11 +90,15 @@ class Worker:
         """Run the loops' bodies until nothing is due: for tests that tell a story step by step."""
         for _ in range(rounds):
             busy = await self.drain() + await self.advance() + await self.report()
-            under_way = [*self._advancing.values(), *self._reporting.values(), *self._draining.values()]
+            under_way = self._under_way()
             if under_way:
                 await asyncio.gather(*under_way, return_exceptions=True)
             elif not busy:
                 return
+
+    def _under_way(self) -> list[asyncio.Task[None]]:
+        rooms = (self._advancing, self._tending, self._reporting, self._draining)
+        return [task for room in rooms for task in room.values()]
 
     async def _forever(self, once: Callable[[], Awaitable[int]]) -> None:
         await self._miso.store.changed(0)  # from here on no write is slept over: see the store's alarm clock
@@ -171,7 +182,12 @@ class Worker:
         for row in rows:
             if row.wake_at_us > now or row.environment_id in self._advancing or len(self._advancing) >= 64:
                 continue
-            if row.status is Status.REQUESTED or f"{row.application_id}/{row.environment_id}" in leases:
+            if row.status is Status.REQUESTED:
+                if row.stream not in self._tending and self._resting.get(row.stream, 0) <= now:
+                    self._start(self._tending, row.stream, self._waits(row), self._fault_at(row.stream))
+                    started += 1
+                continue
+            if f"{row.application_id}/{row.environment_id}" in leases:
                 continue
             if busy.get(row.environment_id, row.stream) != row.stream:
                 continue  # what has begun there comes first, paused or not
@@ -179,7 +195,42 @@ class Worker:
                 continue
             self._start(self._advancing, row.environment_id, self._move(row), self._fault_at(row.stream))
             started += 1
+        return started + await self._tend(now)
+
+    async def _waits(self, row: PromotionRow) -> None:
+        """A request that waits for people: its reminder is due, or its end."""
+        with telemetry.context(stream=row.stream):
+            environment = await self._miso.store.environment(row.environment_id)
+            promotion = await journal.load(self._miso, row.stream)
+            if environment is not None and promotion is not None:
+                await waiting.look(self._miso, promotion, environment)
+
+    async def _tend(self, now: int) -> int:
+        """Look after every environment now and then: promotions that go by themselves, changes that went around us.
+
+        Level-triggered: it asks what is so, not what happened, so nothing is lost with a webhook or a restart.
+        """
+        if now < self._tended_us + int(self._miso.rules.tend_seconds * 1e6):
+            return 0
+        self._tended_us = now
+        looks = self._miso.rules.drift_minutes > 0 and now >= self._drift_us
+        if looks:
+            self._drift_us = now + int(self._miso.rules.drift_minutes * 60e6)
+        started = 0
+        for environment in await self._miso.store.environments():
+            key = f"environment:{environment.id}"
+            if key in self._tending or self._resting.get(key, 0) > now or len(self._tending) >= TENDED_AT_ONCE:
+                continue
+            if looks or self._next_look.get(key, 0) <= now:
+                self._start(self._tending, key, self._look_after(environment, looks), self._fault_at(key))
+                started += 1
         return started
+
+    async def _look_after(self, environment: Environment, looks: bool) -> None:
+        with telemetry.context(environment=environment.id):
+            self._next_look[f"environment:{environment.id}"] = await automatic.tend(self._miso, environment)
+            if looks:
+                await drift.look(self._miso, environment)
 
     def _fault_at(self, stream: str) -> Callable[[Exception], Awaitable[None]]:
         """What a fault of ours costs: this stream rests a while, so that it does not fill the log and the processor."""

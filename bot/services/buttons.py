@@ -17,10 +17,10 @@ from bot.domain.messages.buttons import Button, is_current, parse_button
 from bot.domain.model import Actor, ActorKind, Environment
 from bot.domain.promotion import Promotion
 from bot.errors import Refused
-from bot.services import access, journal, notes, promotions
+from bot.services import access, choosing, journal, notes, promotions
 from bot.services.access import Origin
 from bot.services.notes import Note
-from bot.services.promotions import Ask
+from bot.services.promotions import Ask, Word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ async def _do(
             return "", ""
         raise refusal(Code.CARD_OUT_OF_DATE)
     if button is Button.APPROVE:
-        outcome = await promotions.approve(miso, promotion.stream, actor, origin, cause)
+        outcome = await promotions.approve(miso, promotion.stream, Word(actor=actor, cause=cause), origin)
     elif button is Button.REJECT:
         outcome = await promotions.reject(miso, promotion.stream, actor, origin, "")
     else:
@@ -101,7 +101,7 @@ async def _roll_back(
     place = await access.bind(miso, origin, environment.stage)
     if not isinstance(place.binding, Bound):
         raise refusal(place.binding)
-    target = await promotions.rollback_target(miso, place.binding.application, environment, "")
+    target = await choosing.rollback_target(miso, place.binding.application, environment, "")
     ask = Ask(
         cause=cause,
         actor=actor,

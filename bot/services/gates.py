@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from bot.context import Miso
 from bot.domain.catalog import Bound
 from bot.domain.codes import Code
+from bot.domain.decision import RuleResult
 from bot.domain.messages import refusal
-from bot.domain.model import Actor, Environment, Row, Status
+from bot.domain.model import SYSTEM, Actor, Environment, Row, Status
 from bot.domain.promotion import Promotion
 from bot.errors import MisoError, Refused
-from bot.services import access, choosing, journal, notes
+from bot.services import access, choosing, holds, journal, notes, promotions
+from bot.services.promotions import Ask
 from bot.services.access import Origin, Place
 from bot.services.notes import Note
 
@@ -26,6 +28,7 @@ _RUN = re.compile(r"([1-9][0-9]{0,18})/deployment_protection_rule", re.ASCII)
 
 UNDER_WAY = frozenset({Status.DEPLOYING, Status.DEPLOYED})
 """The decision before the first effect let it through. One that is only approved may still be refused there."""
+OVER = frozenset({Status.REJECTED, Status.CANCELLED, Status.REFUSED, Status.ROLLED_BACK})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,8 @@ class Answer:
     code: Code
     sentence: str
     hint: str = ""
+    rules: tuple[RuleResult, ...] = ()
+    """The decision that it mirrors, rule by rule: the same that `/why` shows."""
 
 
 async def requested(
@@ -97,20 +102,36 @@ async def _judge(miso: Miso, first: Row) -> Answer:
     if held is not None:
         return _no(held)
     promotion = await _promotion(miso, environment, commit)
-    over = promotion is not None and promotion.status in (Status.REJECTED, Status.REFUSED, Status.ROLLED_BACK)
+    over = promotion is not None and promotion.status in OVER
     if over and promotion is not None and promotion.changed_us >= first.at_us:
         # What ended before the gate asked says nothing about today; a hold does, and was looked at above.
         return _no(refusal(Code.GATE_REJECTED))
     if promotion is not None and await _goes(miso, promotion) and await _runs_it(place, int(body["run"]), commit):
         return Answer(state="approved", code=Code.GATE_APPROVED, sentence=refusal(Code.GATE_APPROVED).sentence)
     waiting = refusal(Code.GATE_NO_DECISION, stage=environment.stage)
-    return Answer(state="", code=Code.GATE_NO_DECISION, sentence=waiting.sentence, hint=waiting.hint)
+    rules = await _rules(miso, origin, place, place.binding, promotion, commit)
+    return Answer(state="", code=Code.GATE_NO_DECISION, sentence=waiting.sentence, hint=waiting.hint, rules=rules)
+
+
+async def _rules(
+    miso: Miso, origin: Origin, place: Place, bound: Bound, promotion: Promotion | None, commit: str
+) -> tuple[RuleResult, ...]:
+    """What stands in the way, as `/why` would tell it to the requester, or to nobody in particular."""
+    if promotion is not None and promotion.status in promotions.OPEN:
+        return promotion.rules
+    release = await choosing.find_release(miso, bound.application, commit, bound.environment.stage)
+    ask = Ask(cause="gate", actor=SYSTEM, origin=origin, release=release)
+    decision = await promotions.explain(miso, ask, place, bound.application, bound.environment)
+    # Who may ask is a question about a person, and nobody has asked.
+    return tuple(rule for rule in decision.rules if rule.rule != "requester")
 
 
 async def _held(miso: Miso, bound: Bound, commit: str) -> Refused | None:
-    """Why this commit must wait for a person: it was taken back somewhere, as in `conditions.not_held`."""
+    """Why this commit must wait for a person: it was taken back or rejected, as in `conditions.not_held`."""
     release = await choosing.find_release(miso, bound.application, commit, bound.environment.stage)
     digest = release.digest if release is not None else ""
+    if release is not None and await holds.bans(miso, bound.application.id, release):
+        return refusal(Code.RELEASE_REJECTED, commit=commit[:12], stage=bound.environment.stage)
     for environment in await miso.store.environments(bound.application.id):
         state = await miso.store.environment_state(environment.id)
         if any(commit == hold.commit or digest == hold.digest for hold in state.held):
