@@ -18,7 +18,7 @@ from bot.azure.target import DEPLOYMENT, ENVIRONMENT, OWNER, Write, body_of, dig
 from bot.azure.transport import Clients
 from bot.domain.codes import Code
 from bot.domain.messages import refusal
-from bot.domain.model import Environment, Json, Observed, Place, Step
+from bot.domain.model import Capacity, Environment, Json, Observed, Place, Step
 
 if TYPE_CHECKING:
     from azure.mgmt.containerinstance.models import Container, ContainerGroup
@@ -45,6 +45,13 @@ class ContainerInstances:
             if error_code(fault).lower() in MISSING_GROUP:
                 raise
             return None
+
+    async def capacity(self, environment: Environment, request_id: str) -> Capacity:
+        """One, in one place, whatever Azure would say: a group is never spread over hosts or zones, so nobody is asked.
+
+        https://learn.microsoft.com/azure/reliability/migrate-container-instances
+        """
+        return Capacity(instances=1, zones=1)
 
     async def begin(self, environment: Environment, write: Write, seen: Observed) -> AsyncLROPoller[Any] | None:
         groups = self._clients.aci(environment).container_groups

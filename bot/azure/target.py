@@ -15,7 +15,7 @@ from azure.core.polling import AsyncLROPoller
 
 from bot.domain.codes import Code
 from bot.domain.messages import refusal
-from bot.domain.model import Environment, Json, Observed, Plan, Step
+from bot.domain.model import Capacity, Environment, Json, Observed, Plan, Step
 
 OWNER, ENVIRONMENT, DEPLOYMENT = "miso-owner", "miso-env", "miso-deployment"
 PINNED = re.compile(r"[^\s@|]+@(sha256:[0-9a-f]{64})")
@@ -40,6 +40,7 @@ class Target(Protocol):
     """One kind of resource. Methods raise what the SDK raises; the window turns it into our errors."""
 
     async def observe(self, environment: Environment, request_id: str) -> Observed: ...
+    async def capacity(self, environment: Environment, request_id: str) -> Capacity: ...
 
     async def begin(self, environment: Environment, write: Write, seen: Observed) -> AsyncLROPoller[Any] | None:
         """Send the one request (or continue it); None when Azure already shows what is wanted."""

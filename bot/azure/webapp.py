@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,21 @@ from bot.azure.target import DEPLOYMENT, ENVIRONMENT, OWNER, Write, body_of, dig
 from bot.azure.transport import Clients
 from bot.domain.codes import Code
 from bot.domain.messages import refusal
-from bot.domain.model import Environment, Json, Observed, Place, Step
+from bot.domain.model import Capacity, Environment, Json, Observed, Place, Step
 
 if TYPE_CHECKING:
     from azure.mgmt.web.models import Site
 
 DOCKER = "DOCKER|"
+ZONES = 3
+"""Zones of a region that has any. A zone redundant plan spreads its instances evenly over them, so it is in as many as
+it has instances, up to all; any other plan is in one, and nobody knows which.
+https://learn.microsoft.com/azure/reliability/reliability-app-service"""
+PLAN_ID = re.compile(
+    r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<group>[^/]+)"
+    r"/providers/Microsoft\.Web/server[fF]arms/(?P<name>[^/]+)",
+    re.IGNORECASE,
+)
 WARMUP_PATH, WARMUP_STATUSES = "WEBSITE_SWAP_WARMUP_PING_PATH", "WEBSITE_SWAP_WARMUP_PING_STATUSES"
 
 
@@ -54,6 +64,23 @@ class WebApps:
             if error_code(fault).lower() in MISSING_GROUP:
                 raise
             return None
+
+    async def capacity(self, environment: Environment, request_id: str) -> Capacity:
+        """What the plan of the site gives it; before there is a site, what its plan will."""
+        site = await self._get(environment, request_id, slot=False)
+        properties = site.properties if site is not None else None
+        farm = (properties.server_farm_id if properties is not None else None) or environment.plan
+        plans = self._clients.web(environment).app_service_plans
+        plan = await plans.get(*_plan_at(farm, environment), request_id=request_id)
+        # Elastic and consumption plans say what they have now, which may be none: then there is none to count on.
+        instances = (plan.sku.capacity if plan.sku is not None else None) or 0
+        details = plan.properties
+        if details is not None and details.per_site_scaling and properties is not None:
+            # https://learn.microsoft.com/azure/app-service/manage-scale-per-app
+            config = properties.site_config
+            instances = min(instances, (config.number_of_workers if config is not None else None) or 0)
+        redundant = details is not None and bool(details.zone_redundant)
+        return Capacity(instances=instances, zones=max(1, min(instances, ZONES)) if redundant else 1)
 
     async def begin(self, environment: Environment, write: Write, seen: Observed) -> AsyncLROPoller[Any] | None:
         if write.step is Step.SITE_PUT:
@@ -151,6 +178,19 @@ def wanted_digest(body: Json) -> str:
     """The digest that the plan puts into the slot, and that production shall run after the swap."""
     config = body["slot"]["properties"]["siteConfig"]
     return digest_of(pinned(str(config.get("linuxFxVersion", "")).removeprefix(DOCKER)))
+
+
+def _plan_at(farm: str, environment: Environment) -> tuple[str, str]:
+    """Resource group and name of a plan, given by its name alone (then it is the environment's group) or by its id.
+
+    Raises Refused for one of another subscription: there our identity has no access to look.
+    """
+    if not farm.startswith("/"):
+        return environment.resource_group, farm
+    found = PLAN_ID.fullmatch(farm)
+    if found is None or found["subscription"].lower() != environment.subscription_id.lower():
+        raise refusal(Code.AZURE_MISSING)
+    return found["group"], found["name"]
 
 
 def _place(site: Site | None) -> Place:

@@ -24,7 +24,7 @@ from bot.azure.target import Target, Write
 from bot.azure.transport import SCOPE, Clients
 from bot.azure.webapp import WebApps
 from bot.domain.codes import Code
-from bot.domain.model import Environment, Observed, Plan, Step, TargetKind, Untrusted
+from bot.domain.model import Capacity, Environment, Observed, Plan, Step, TargetKind, Untrusted
 from bot.domain.plan import must_be_ours
 from bot.telemetry import logger
 
@@ -84,6 +84,11 @@ class AzureWindow:
         """What runs there now. Raises Refused (no access, no resource group) or Transient."""
         async with self._told(environment, _Progress(), "observe"), asyncio.timeout(self._observe_seconds):
             return await self._target(environment).observe(environment, request_id)
+
+    async def capacity(self, environment: Environment, *, request_id: str) -> Capacity:
+        """How many instances in how many zones it has. Raises Refused (`azure_missing` without a plan) or Transient."""
+        async with self._told(environment, _Progress(), "capacity"), asyncio.timeout(self._observe_seconds):
+            return await self._target(environment).capacity(environment, request_id)
 
     async def apply(
         self,

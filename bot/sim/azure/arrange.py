@@ -55,11 +55,50 @@ class Arrange:
         return any(c == client_id.lower() and f"{target}/".startswith(scope + "/") for c, scope in self._assignments)
 
     def add_plan(
-        self, subscription: str, group: str, name: str, *, sku: str = "S1", location: str = "westeurope"
+        self,
+        subscription: str,
+        group: str,
+        name: str,
+        *,
+        sku: str = "S1",
+        location: str = "westeurope",
+        capacity: int = 1,
+        zone_redundant: bool = False,
     ) -> str:
+        """Returns the id."""
         resource = f"{self._group_id(subscription, group)}/providers/Microsoft.Web/serverfarms/{name}"
-        self.state.plans[resource.lower()] = Plan(id=resource, name=name, location=location, sku=sku)
+        plan = Plan(id=resource, name=name, location=location, sku=sku, capacity=capacity)
+        plan.zone_redundant = zone_redundant
+        self.state.plans[resource.lower()] = plan
         return resource
+
+    def scale_plan(
+        self, resource: str, *, capacity: int, zone_redundant: bool = False, per_site_scaling: bool = False
+    ) -> None:
+        """The plan has so many instances from now on, spread over zones or not."""
+        plan = self.state.plans[resource.lower()]
+        plan.capacity, plan.zone_redundant, plan.per_site_scaling = capacity, zone_redundant, per_site_scaling
+
+    def put_by_hand(self, resource: str, image: str) -> None:
+        """Somebody changes what a site, slot or container group runs, past Miso."""
+        site, group = self.state.sites.get(resource.lower()), self.state.containers.get(resource.lower())
+        if site is not None:
+            site.config["linuxFxVersion"] = f"DOCKER|{image}"
+        elif group is not None:
+            container = group.wanted["properties"]["containers"][0]
+            container["properties"]["image"] = image
+            group.running[container["name"]] = group.pulled[container["name"]] = image
+            group.started = self.state.now()
+        else:
+            raise KeyError(resource)
+        self.state.changed("by hand", resource, image=image)
+
+    def delete_by_hand(self, resource: str) -> None:
+        """Somebody deletes a container group or a web app with its slots."""
+        for things in (self.state.sites, self.state.containers):
+            for gone in [r for r in things if r == resource.lower() or r.startswith(f"{resource.lower()}/")]:
+                things.pop(gone)
+        self.state.changed("deleted by hand", resource)
 
     def add_site(
         self,

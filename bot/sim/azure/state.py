@@ -43,7 +43,10 @@ class ArmError(Exception):
 
 @dataclass(frozen=True)
 class Effect:
-    """Something that really changed, in order. `verb`: put, delete, swap, restart, tags, config, settings."""
+    """Something that really changed, in order.
+
+    `verb`: put, delete, swap, restart, tags, config, settings, "by hand", "deleted by hand".
+    """
 
     order: int
     at: float
@@ -99,6 +102,9 @@ class Plan:
     name: str
     location: str
     sku: str
+    capacity: int = 1
+    zone_redundant: bool = False
+    per_site_scaling: bool = False
     tags: Json = field(default_factory=dict)
 
     @property
