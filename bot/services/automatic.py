@@ -1,8 +1,8 @@
 """Automatic promotion: once a release is healthy, soaked and validated one stage earlier, Miso asks for it itself.
 
 Called by the advance loop every `tend_seconds` for each environment whose policy wants it. It is level-triggered: it
-looks at what runs one stage earlier now, whatever events were missed, and asks through `promotions.request` like anybody
-else. It asks once for each release; what a person rejected, cancelled or took back is not asked for again.
+looks at what runs one stage earlier now, whatever events were missed, and asks through `promotions.request` as anybody
+does. It asks once for each release; what a person rejected, cancelled or took back is not asked for again.
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ from bot.domain.model import SYSTEM, Actor, Environment, Row, Status
 from bot.domain.promotion import Promotion
 from bot.errors import MisoError, Refused
 from bot.services import access, choosing, holds, journal, notes, promotions
-from bot.services.promotions import Ask
 from bot.services.access import Origin, Place
 from bot.services.notes import Note
+from bot.services.promotions import Ask
 
 _RUN = re.compile(r"([1-9][0-9]{0,18})/deployment_protection_rule", re.ASCII)
 
