@@ -25,6 +25,9 @@ VALUES: dict[str, str | int] = {
     "role": "maintain", "needs": 2, "hours": 24, "seconds": 30, "limit": 60, "why": "status_503", "word": "/promot",
     "command": "/promote test @0123456789ab", "image": "registry.example/shop", "host": "registry.example",
     "environment": "production-eu", "path": ".github/miso.yml", "step": "slot.put", "status": 409,
+    "check": "trivy", "branch": "release/2", "minutes": 1565, "until": 1_700_000_000_000_000, "who": "dee",
+    "team": "security", "instances": 2, "zones": 1, "key": "approvals", "part": "plan", "version": 3,
+    "hash": "0123456789ab" * 5, "reason": "the fair is on", "was": "one", "now": "two",
 }  # fmt: skip
 
 
@@ -99,7 +102,7 @@ def test_a_fault_says_what_was_typed_and_what_to_type() -> None:
     assert (no.code, no.sentence, no.hint) == (
         Code.COMMAND_UNKNOWN,
         "`/promot` is not a command that Miso knows.",
-        "Type `/promote <environment> [@sha]`.",
+        "Type `/promote <environment> [@sha] [--break-glass <reason>]`.",
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from bot.domain.decision import Fixer
 from bot.domain.messages.escape import quote
@@ -60,6 +61,43 @@ def _number(one: str, many: str) -> Callable[[Value], str]:
     return write
 
 
+def moment(at_us: int) -> str:
+    """A time as people write it, in UTC."""
+    return datetime.fromtimestamp(at_us // 1_000_000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def end(at_us: int) -> str:
+    """When something is over: the next full minute in UTC, so that it really is over then."""
+    minute = -(-at_us // 60_000_000) * 60
+    return datetime.fromtimestamp(minute, tz=UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _until(value: Value) -> str:
+    """Microseconds, as the end of "until …"; 0 has no end."""
+    text = str(value)
+    if not re.fullmatch(r"\d{1,18}", text, re.ASCII):
+        return quote(text, 60)
+    return end(int(text)) if int(text) else "somebody takes it off"
+
+
+def minutes(value: Value) -> str:
+    """A number of minutes in the two largest units that fit."""
+    text = str(value)
+    if not re.fullmatch(r"\d{1,7}", text, re.ASCII):
+        return quote(text, 60)
+    hours, rest = divmod(int(text), 60)
+    days, hours = divmod(hours, 24)
+    counted = ((days, "day"), (hours, "hour"), (rest, "minute"))
+    told = [f"{count} {unit}{'' if count == 1 else 's'}" for count, unit in counted if count]
+    return " ".join(told[:2]) or "0 minutes"
+
+
+def _hash(value: Value) -> str:
+    """The first digits of a hash, as many as commands want."""
+    text = str(value).lower()
+    return f"`{text[:12]}`" if re.fullmatch(r"[0-9a-f]{7,64}", text) else quote(str(value), 60)
+
+
 _ANSWERS: Mapping[str, str] = {
     "timeout": "it did not answer in time",
     "refused": "it refused the connection",
@@ -108,5 +146,21 @@ PLACEHOLDERS: Mapping[str, Placeholder] = {
     "path": Placeholder("`.github/miso.yml`", lambda value: quote(str(value), 100)),
     "step": Placeholder("the present step", lambda value: quote(str(value), 60)),
     "status": Placeholder("an error", lambda value: quote(f"HTTP {value}", 20)),
+    "check": Placeholder("a required check", lambda value: quote(str(value), 100)),
+    "branch": Placeholder("this branch or pull request", lambda value: quote(str(value), 100)),
+    "minutes": Placeholder("some time", minutes),
+    "until": Placeholder("it ends", _until),
+    "who": Placeholder("somebody", lambda value: quote(str(value), 120)),
+    "team": Placeholder("the people whom the policy names", lambda value: quote(str(value), 80)),
+    "instances": Placeholder("more instances", _number("instance", "instances")),
+    "zones": Placeholder("more zones", _number("zone", "zones")),
+    "key": Placeholder("one of its keys", lambda value: quote(str(value), 80)),
+    "part": Placeholder("a part of it", lambda value: quote(str(value), 40)),
+    "version": Placeholder("the accepted version", lambda value: quote(f"version {value}", 40)),
+    "hash": Placeholder("with that hash", _hash),
+    # These three stand at the end of a sentence and say nothing when nothing is known.
+    "reason": Placeholder("", lambda value: f": {quote(str(value), 300)}"),
+    "was": Placeholder("", lambda value: f": it was {quote(str(value), 80)}"),
+    "now": Placeholder("", lambda value: f", and is {quote(str(value), 80)} now"),
 }
 """Every name that a sentence may leave open. Values under any other name are ignored."""

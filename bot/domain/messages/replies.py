@@ -41,17 +41,34 @@ RULES: Mapping[str, str] = {
     "approver": "whoever approves may approve",
     "second_person": "whoever approves is somebody else",
     "approvals": "the approvals still count",
+    "config": "the repository's own configuration is in order",
+    "source": "the image comes from where the policy wants it from",
+    "branch": "builds of its branch may come here",
+    "checks": "the required checks succeeded",
+    "soak": "it was healthy one stage earlier for long enough",
+    "availability": "what it runs on is as much as the policy demands",
+    "probe": "its health is proved as strongly as the policy demands",
+    "freeze": "nothing is frozen here now",
+    "lock": "nobody else keeps it locked",
+    "turn": "nothing older goes first",
+    "break_glass": "nobody goes past rules who may not",
 }
 """What each rule of the policy demands, in a few words."""
 
 _HELP: Mapping[Verb, str] = {
-    Verb.PROMOTE: "carry this pull request's release, or that of a commit, to `dev`, `test` or `production`",
+    Verb.PROMOTE: "carry this pull request's release, or that of a commit, to `dev`, `test` or `production`; with "
+    "`--break-glass` past rules that two people may go past",
     Verb.APPROVE: "let what waits here go on, if you are not one of its authors",
-    Verb.REJECT: "stop what waits here",
+    Verb.REVOKE: "take your own approval back, as long as nothing has begun",
+    Verb.REJECT: "stop what waits here; with a commit, reject that release for good",
+    Verb.CANCEL: "take back what you asked for, as long as nothing has begun",
     Verb.ROLLBACK: "go back to the release before, or to one that was healthy there",
-    Verb.CLEAR: "let a held release try again",
-    Verb.STATUS: "show what runs where",
+    Verb.CLEAR: "let a held or rejected release try again, once operators agree",
+    Verb.LOCK: "keep an environment as it is, for `30m`, `2h`, `3d` or until you take it off",
+    Verb.UNLOCK: "take a lock off; somebody else's only with a reason",
     Verb.WHY: "show which rules are met and which are not, without asking for anything",
+    Verb.POLICY: "show the policy that counts; its administrators `accept` or `reject` a looser one",
+    Verb.STATUS: "show what runs where",
     Verb.HELP: "show this list",
 }
 HELP: Mapping[Verb, str] = _HELP

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from bot.domain.messages.buttons import actions
 from bot.domain.messages.entry import commit as short
+from bot.domain.messages.entry import moment
 from bot.domain.messages.escape import plain, quote
 from bot.domain.messages.words import (
     duration,
     headline,
     missing,
-    moment,
     next_step,
     person,
     waits_for_people,

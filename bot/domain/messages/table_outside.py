@@ -172,19 +172,6 @@ OUTSIDE: Mapping[Code, Entry] = {
         "Make the image readable without signing in, or give the environment's identity the AcrPull role.",
         Fixer.OPERATOR,
     ),
-    # the policy itself
-    Code.NO_RULES: Entry(
-        "There are no rules for this",
-        "No policy says who may do this here, and without a rule nothing is allowed.",
-        "Whoever runs Miso can write a policy for this environment.",
-        Fixer.OPERATOR,
-    ),
-    Code.STATE_UNKNOWN: Entry(
-        "Not everything is known",
-        "Miso could not establish what runs where, and does not guess.",
-        "Try again in a minute.",
-        Fixer.WAIT,
-    ),
     # intake
     Code.BODY_NOT_JSON: Entry(
         "The delivery is not JSON",

@@ -1,4 +1,4 @@
-"""The part of the table of reason codes that is about the command, the person, approvals, rollbacks and holds.
+"""The part of the table of reason codes that is about the command and the person.
 
 Read through `bot.domain.messages.refusals`.
 """
@@ -95,91 +95,44 @@ PERSON: Mapping[Code, Entry] = {
         "Let a person type the command.",
         Fixer.WRITER,
     ),
+    Code.NOT_IN_TEAM: Entry(
+        "The policy names others for this",
+        "The policy of {stage} names those who may do this, and you are not among them.",
+        "Ask one of them. Whoever runs Miso can change whom the policy names.",
+        Fixer.OPERATOR,
+    ),
+    Code.TEAM_UNKNOWN: Entry(
+        "GitHub did not say who is in a team",
+        "GitHub did not say who is in a team that the policy of {stage} names, so nobody counts as one of its members.",
+        "Try again in a minute. If it stays so, the team is gone or the App lacks the permission to read members.",
+        Fixer.WAIT,
+    ),
+    Code.DURATION_MALFORMED: Entry(
+        "That is not a time",
+        "{word} is not a time that a lock can last; Miso needs minutes, hours or days, from `1m` to `30d`.",
+        "Type {command}.",
+        Fixer.REQUESTER,
+        "/lock <environment> for 2h <reason>",
+    ),
+    Code.FLAG_UNKNOWN: Entry("Unknown flag", "{word} is not a flag that Miso knows here.", "Type {command}.",
+                             Fixer.REQUESTER),
+    Code.NOT_ADMINISTRATOR: Entry(
+        "This is for the policy's administrators",
+        "Only those whom the policy names as its administrators may accept or reject a looser one.",
+        "Ask one of them; `/policy` shows what waits.",
+        Fixer.OPERATOR,
+    ),
+    Code.NOT_YOURS: Entry(
+        "It is somebody else's",
+        "Somebody else asked for this or put it there, and you are none of the operators whom the policy names.",
+        "Ask whoever it was, or an operator.",
+        Fixer.OPERATOR,
+    ),
     Code.CARD_OUT_OF_DATE: Entry(
         "This card is out of date",
         "Something happened after this button was drawn, so the click was not used.",
         "Reload the page, look again, and click the new button.",
         Fixer.REQUESTER,
     ),
-    # approval
-    Code.NEEDS_APPROVAL: Entry(
-        "It waits for approval",
-        "This still needs {needs}.",
-        "Somebody who did not write, merge or request it may type `/approve`.",
-        Fixer.APPROVER,
-    ),
-    Code.AUTHOR_IS_APPROVER: Entry(
-        "Your own work needs somebody else's approval",
-        "You asked for this, or your work is in it, so your approval does not count.",
-        "Ask a colleague to look at it and type `/approve`.",
-        Fixer.APPROVER,
-    ),
-    Code.UNKNOWN_AUTHOR: Entry(
-        "An author is not known",
-        "Not everybody whose work is in this release is known to GitHub, so nobody can be told apart from its "
-        "authors in {stage}.",
-        "Merge it again with commits whose authors have GitHub accounts, and no co-authors by address alone.",
-        Fixer.WRITER,
-    ),
-    Code.ALREADY_APPROVED: Entry(
-        "You approved this already",
-        "You approved this already; each person counts once.",
-        "It still waits for somebody else.",
-        Fixer.APPROVER,
-    ),
-    Code.NOTHING_TO_APPROVE: Entry(
-        "Nothing waits for approval", "Nothing waits for approval here.", "`/status` shows what runs where.",
-        Fixer.NOBODY,
-    ),
-    Code.NOTHING_TO_REJECT: Entry(
-        "Nothing can be rejected",
-        "Nothing waits here that could still be rejected.",
-        "If something already runs, `/rollback` takes it back.",
-        Fixer.NOBODY,
-    ),
-    Code.APPROVAL_EXPIRED: Entry(
-        "The approval is too old",
-        "An approval counts for {hours} and this one is older.",
-        "Ask for it again: type {command}.",
-        Fixer.WRITER,
-        "/promote <environment>",
-    ),
-    Code.PLAN_CHANGED: Entry(
-        "The plan is not what was approved",
-        "What would be deployed is no longer what was asked for and shown to those who approve.",
-        "Ask for it again, so that they see the new plan: type {command}.",
-        Fixer.WRITER,
-        "/promote <environment>",
-    ),
-    Code.POLICY_CHANGED: Entry(
-        "The policy changed",
-        "The rules for this environment changed after this was asked for.",
-        "Ask for it again under the new rules: type {command}.",
-        Fixer.WRITER,
-        "/promote <environment>",
-    ),
-    # rollback and holds
-    Code.NOTHING_TO_ROLL_BACK_TO: Entry(
-        "There is nothing to go back to",
-        "No earlier release was seen healthy in {stage}.",
-        "Promote a release that works, or bring the service back by hand.",
-        Fixer.WRITER,
-    ),
-    Code.ROLLBACK_TARGET_NOT_VERIFIED: Entry(
-        "It was never seen healthy there",
-        "{commit} was never seen healthy in {stage}, so Miso does not go back to it.",
-        "Choose one that was; {command} shows what ran.",
-        Fixer.REQUESTER,
-        "/status",
-    ),
-    Code.NOT_HELD: Entry("Nothing is held", "No release of {commit} is held.", "There is nothing to clear.",
-                         Fixer.NOBODY),
-    Code.REASON_MISSING: Entry(
-        "A reason is missing",
-        "Letting a release try again needs a reason, for those who read the record later.",
-        "Type {command}.",
-        Fixer.REQUESTER,
-        "/clear @sha <reason>",
-    ),
 }  # fmt: skip
-"""Codes of command, person and approval, in the order of `Code`."""
+"""Codes of command and person, in the order of `Code`."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 from bot.domain.codes import Code
 from bot.domain.messages.entry import commit as short
+from bot.domain.messages.entry import moment
 from bot.domain.messages.escape import bare, plain, quote, vouched
 from bot.domain.messages.refusals import explain
 from bot.domain.model import Actor, ActorKind, Environment, Release, Stage, Status
@@ -39,11 +39,6 @@ def person(actor: Actor | None) -> str:
     """The same as Markdown."""
     shown = name_of(actor)
     return quote(shown, 60) if actor is not None and shown == actor.login else shown
-
-
-def moment(at_us: int) -> str:
-    """A time as people write it, in UTC."""
-    return datetime.fromtimestamp(at_us // 1_000_000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def duration(from_us: int, to_us: int) -> str:
