@@ -7,18 +7,16 @@ there is printed as commands for the people who may.
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
+from bot.cli.reading import text_of
 from bot.cli.screen import out
 from bot.domain.model import Application, Environment
-from bot.errors import ConfigError
 
 Old = Mapping[str, Application | Environment]
 
@@ -27,15 +25,7 @@ def register(
     file: Annotated[str, typer.Argument(help="YAML file with one application; `-` reads standard input.")],
 ) -> None:
     """Register an application, show what changed, and print what to set in GitHub and Entra."""
-    asyncio.run(_register(_read(file)))
-
-
-def _read(file: str) -> str:
-    try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
-        why = fault.strerror if isinstance(fault, OSError) else "it is no text"
-        raise ConfigError([f"'{file}' cannot be read ({why}): name a file, or `-` for standard input"]) from None
+    asyncio.run(_register(text_of(file)))
 
 
 async def _register(text: str) -> None:
