@@ -9,7 +9,7 @@ from bot.context import Miso
 from bot.domain.events import IssueCommentEvent
 from bot.services import commands
 from bot.services.access import Origin
-from bot.services.commands import Written
+from bot.services.answering import Written
 
 router = Router()
 

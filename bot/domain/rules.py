@@ -128,6 +128,12 @@ class Policy:
     """Whether two people may go past the rules of `bot.domain.policy.SKIPPABLE`."""
 
 
+def teams_named(policy: Policy) -> frozenset[int]:
+    """Every team whose members a decision under this policy must know."""
+    everybody = (policy.request, policy.approve, policy.rollback, *(group.who for group in policy.groups))
+    return frozenset(team for who in everybody for team in who.teams)
+
+
 @dataclass(frozen=True, kw_only=True)
 class PolicySet:
     """A whole policy, as the ledger keeps it: one for each stage, and for single environments by GUID."""
@@ -135,6 +141,9 @@ class PolicySet:
     stages: Mapping[Stage, Policy] = field(default_factory=dict)
     environments: Mapping[str, Policy] = field(default_factory=dict)
     """Whole policies, already merged with their stage's."""
+    environment_stages: Mapping[str, Stage] = field(default_factory=dict)
+    """Stage that the operator wrote for each of `environments`. It must be the registry's: else a policy for dev, given
+    to an environment that turns out to be production, would go past whoever must agree to loosen that."""
     administrators: tuple[int, ...] = ()
     """Numeric GitHub ids: two of them must agree before production is loosened."""
     operators: Who = Who(role="maintain")
@@ -146,7 +155,14 @@ class PolicySet:
 
     def of(self, environment: Environment) -> Policy | None:
         """None where the operator wrote none: then nothing is allowed."""
-        return self.environments.get(environment.id) or self.stages.get(environment.stage)
+        return self.at(environment.id, environment.stage)
+
+    def at(self, environment_id: str, stage: Stage) -> Policy | None:
+        """The same, for an environment known by its GUID and stage."""
+        own = self.environments.get(environment_id)
+        if own is None:
+            return self.stages.get(stage)
+        return own if self.environment_stages.get(environment_id, stage) is stage else None
 
 
 _POLICY = TypeAdapter(Policy)

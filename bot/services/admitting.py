@@ -17,7 +17,7 @@ from bot.domain.decision import Asked, Decision, RuleState, Standing
 from bot.domain.messages import refusal, refusal_of
 from bot.domain.model import Environment, NewRow
 from bot.domain.promotion import Approval, Kind, Promotion, rules_as_body
-from bot.domain.rules import Policy
+from bot.domain.rules import Policy, teams_named
 from bot.errors import Refused, Transient
 from bot.services import access, knowledge, promotions
 from bot.services.access import Origin, Place
@@ -76,7 +76,7 @@ async def _standings(miso: Miso, promotion: Promotion, placing: Awaitable[Place]
     """What everybody who approved may do now (rule 5): a right that is gone takes the approval with it."""
     if not promotion.approvals:
         return {}
-    place, named = await placing, policy.teams_named(promotion.request.policy)
+    place, named = await placing, teams_named(promotion.request.policy)
     people = [approval.actor for approval in promotion.approvals]
     found = await asyncio.gather(*(access.standing(miso, place, person, named) for person in people))
     return {person.id: standing for person, standing in zip(people, found, strict=True)}

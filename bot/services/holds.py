@@ -95,7 +95,7 @@ async def clear(
     if found is None:
         raise refusal(Code.NOT_HELD)
     full, digest = found
-    body = {"commit": full, "digest": digest, "reason": reason, "login": actor.login, "cause": cause}
+    body: dict[str, Any] = {"commit": full, "digest": digest, "reason": reason, "login": actor.login, "cause": cause}
     stream = stream_of(application.id, full)
     await _append(miso, stream, application, ReleaseKind.CLEAR_ASKED, actor, body)
     agreed = (await _story(miso, stream)).fresh(miso.clock.now_us())

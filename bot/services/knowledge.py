@@ -16,7 +16,7 @@ from bot.domain import plan, policy
 from bot.domain.decision import Asked, Decision, Facts
 from bot.domain.model import ActorKind, Capacity, CheckSeen, EnvironmentState, Plan, PullRequest, Release
 from bot.domain.policy import commits_to_look_up
-from bot.domain.rules import Policy
+from bot.domain.rules import Policy, teams_named
 from bot.errors import MisoError
 from bot.services import access, audits, holds, journal, policies
 from bot.services.access import Place
@@ -113,7 +113,7 @@ async def _teams(miso: Miso, asked: Asked, place: Place, demanded: Policy) -> fr
     if asked.requester.kind is not ActorKind.PERSON:
         return frozenset()
     owner, installation = place.identity.owner_id, place.installation_id
-    return await access.teams(miso, installation, owner, asked.requester.id, policy.teams_named(demanded))
+    return await access.teams(miso, installation, owner, asked.requester.id, teams_named(demanded))
 
 
 async def _capacity(miso: Miso, asked: Asked, demanded: Policy) -> Capacity | None:

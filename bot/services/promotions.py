@@ -23,7 +23,7 @@ from bot.domain.messages.refusals import explain_rule
 from bot.domain.model import SYSTEM, Actor, ActorKind, Application, Ban, Environment, NewRow, Release, Status, Untrusted
 from bot.domain.preview import Preview
 from bot.domain.promotion import VERSION, Approval, Kind, Promotion, Request, request_as_body, rules_as_body
-from bot.domain.rules import Concurrency
+from bot.domain.rules import Concurrency, teams_named
 from bot.services import access, choosing, history, holds, journal, knowledge, policies
 from bot.services.access import Origin, Place
 from bot.services.knowledge import Known
@@ -251,7 +251,7 @@ async def approve(miso: Miso, stream: str, word: Word, origin: Origin, *, commit
     asked = await asked_again(miso, promotion, environment)
     known, standing = await asyncio.gather(
         knowledge.gather(miso, asked, place.repository, access.ready(place)),
-        access.standing(miso, place, word.actor, policy.teams_named(promotion.request.policy)),
+        access.standing(miso, place, word.actor, teams_named(promotion.request.policy)),
     )
 
     def judge(now: Promotion) -> Decision:
