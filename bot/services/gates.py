@@ -39,8 +39,6 @@ class Answer:
     code: Code
     sentence: str
     hint: str = ""
-    rules: tuple[RuleResult, ...] = ()
-    """The decision that it mirrors, rule by rule: the same that `/why` shows."""
 
 
 async def requested(
@@ -109,14 +107,19 @@ async def _judge(miso: Miso, first: Row) -> Answer:
     if promotion is not None and await _goes(miso, promotion) and await _runs_it(place, int(body["run"]), commit):
         return Answer(state="approved", code=Code.GATE_APPROVED, sentence=refusal(Code.GATE_APPROVED).sentence)
     waiting = refusal(Code.GATE_NO_DECISION, stage=environment.stage)
-    rules = await _rules(miso, origin, place, place.binding, promotion, commit)
-    return Answer(state="", code=Code.GATE_NO_DECISION, sentence=waiting.sentence, hint=waiting.hint, rules=rules)
+    return Answer(state="", code=Code.GATE_NO_DECISION, sentence=waiting.sentence, hint=waiting.hint)
 
 
-async def _rules(
-    miso: Miso, origin: Origin, place: Place, bound: Bound, promotion: Promotion | None, commit: str
-) -> tuple[RuleResult, ...]:
-    """What stands in the way, as `/why` would tell it to the requester, or to nobody in particular."""
+async def rules(miso: Miso, first: Row) -> tuple[RuleResult, ...]:
+    """The decision that a waiting gate mirrors, rule by rule, as `/why` shows it. Asked once, when it is told."""
+    body = first.body
+    origin = Origin(installation_id=body["installation"], repository_id=body["repository"])
+    place = await access.bind(miso, origin, str(body["environment"]))
+    bound = place.binding
+    if not isinstance(bound, Bound):
+        return ()
+    commit = str(body["commit"])
+    promotion = await _promotion(miso, bound.environment, commit)
     if promotion is not None and promotion.status in promotions.OPEN:
         return promotion.rules
     release = await choosing.find_release(miso, bound.application, commit, bound.environment.stage)
