@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.model import CheckAction, CheckRun, DeploymentStatus
+from bot.domain.model import Annotation, CheckAction, CheckRun, DeploymentStatus
 from bot.domain.permissions import GATE, REACT
 from bot.errors import Refused, Transient
 from bot.github.limits import characters, document
@@ -142,6 +142,34 @@ async def test_a_check_run_is_found_by_its_external_id(bench: Bench) -> None:
     assert await bench.reports.find_check(sha=sha, name=name, external_id="promotion-1") == number
     assert await bench.reports.find_check(sha=sha, name=name, external_id="promotion-2") is None
     assert await bench.reports.find_check(sha=sha, name="else", external_id="promotion-1") is None
+
+
+def faults(count: int) -> tuple[Annotation, ...]:
+    return tuple(Annotation(path=".github/miso.yml", line=n + 1, message="no", title="Soak") for n in range(count))
+
+
+async def test_faults_stand_beside_their_lines_the_first_fifty(bench: Bench) -> None:
+    await bench.reports.create_check(check(await bench.facts.head("main"), annotations=faults(51)))
+    (shown,) = bench.state()["checks"]
+    assert len(shown["annotations"]) == 50
+    assert shown["annotations"][1] == {
+        "path": ".github/miso.yml",
+        "start_line": 2,
+        "end_line": 2,
+        "annotation_level": "failure",
+        "message": "no",
+        "title": "Soak",
+    }
+
+
+async def test_a_fault_is_not_shown_twice_when_its_check_is_shown_again(bench: Bench) -> None:
+    """GitHub adds annotations to those that are there."""
+    sha = await bench.facts.head("main")
+    number = await bench.reports.create_check(check(sha, annotations=faults(2)))
+    await bench.reports.update_check(number, check(sha, annotations=faults(3)))
+    await bench.reports.update_check(number, check(sha))
+    (shown,) = bench.state()["checks"]
+    assert [each["start_line"] for each in shown["annotations"]] == [1, 2, 3]
 
 
 async def test_the_identifier_of_a_button_is_never_cut(bench: Bench) -> None:
