@@ -8,27 +8,26 @@ did not ask for is unknown in a replay, and told as such. Texts of people and va
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pydantic import TypeAdapter
 
 from bot.context import Miso
-from bot.domain import policy, tightness
+from bot.domain import policy
 from bot.domain.catalog import Bound
 from bot.domain.codes import Code
 from bot.domain.decision import Asked, Decision, Facts, RuleState, Verdict
 from bot.domain.model import Account, Commit, Environment, Plan, Row, Status, Untrusted
-from bot.domain.repository_config import Override
 from bot.domain.rules import Policy, PolicySet, policy_as_body, policy_from_body
 from bot.services import journal, notes
 from bot.services.notes import Note
-from bot.services.policies import Effective
+from bot.services.own_file import parsed
+from bot.services.policies import Effective, tightened
 
 PAGE = 200
 NOTHING = Untrusted("")
-_ASKED, _FACTS, _OVERRIDE = TypeAdapter(Asked), TypeAdapter(Facts), TypeAdapter(Override)
+_ASKED, _FACTS = TypeAdapter(Asked), TypeAdapter(Facts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +66,7 @@ async def remember(
     miso: Miso, asked: Asked, facts: Facts, decision: Decision, effective: Effective, now_us: int
 ) -> None:
     """Write down what a decision was taken over, once for each request: one that is delivered twice is one."""
-    override = effective.settings.policy.get(asked.environment.stage) if effective.settings else None
+    tightens = effective.settings is not None and asked.environment.stage in effective.settings.policy
     taken = _taken(decision)
     body = {
         "request": asked.stream,
@@ -75,7 +74,7 @@ async def remember(
         "asked": _ASKED.dump_python(replace(asked, environment=_bare(asked.environment)), mode="json"),
         "facts": _FACTS.dump_python(_slim(facts), mode="json"),
         "policy": policy_as_body(effective.policy) if effective.policy else None,
-        "override": _OVERRIDE.dump_python(override, mode="json", exclude_unset=True) if override else None,
+        "own_file": effective.text if tightens else "",
         "version": effective.version,
         "verdict": taken.verdict,
         "codes": list(taken.codes),
@@ -112,7 +111,9 @@ async def _recorded(miso: Miso, since_us: int, limit: int) -> Sequence[Row]:
 async def _again(miso: Miso, row: Row, policies: PolicySet) -> Replayed:
     body = row.body
     asked = _ASKED.validate_python(body["asked"])
-    demanded = _demanded(policies, asked.environment, body["override"])
+    # What its repository tightened that day is none of the other policy's business: it counts again.
+    own = parsed(body["own_file"]) if body["own_file"] else None
+    demanded = tightened(policies, asked.environment, own)
     before = policy_from_body(body["policy"]) if body["policy"] else None
     facts = _as_far_as_asked(_FACTS.validate_python(body["facts"]), before, demanded)
     decision = policy.decide(asked, facts, demanded, miso.rules, int(body["at_us"]), policies)
@@ -133,14 +134,6 @@ async def _again(miso: Miso, row: Row, policies: PolicySet) -> Replayed:
         approvals=tuple(Account(id=each.actor.id, login=each.actor.login) for each in approvals),
         status=promotion.status if promotion else None,
     )
-
-
-def _demanded(policies: PolicySet, environment: Environment, override: Mapping[str, Any] | None) -> Policy | None:
-    """The other policy of that environment, with what its repository tightened that day."""
-    found = policies.of(environment)
-    if found is None or override is None:
-        return found
-    return tightness.tighten(found, _OVERRIDE.validate_python(override))
 
 
 def _as_far_as_asked(facts: Facts, before: Policy | None, demanded: Policy | None) -> Facts:

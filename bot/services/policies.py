@@ -11,24 +11,24 @@ but documents that were read already, by the hash of their row.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from cachetools import LRUCache
 
 from bot import telemetry
 from bot.context import Miso, Repository
-from bot.domain import policy_story, repository_config, tightness
+from bot.domain import policy_story, tightness
 from bot.domain.codes import Code
 from bot.domain.messages import refusal
 from bot.domain.model import SYSTEM, Account, Actor, ActorKind, Environment, Row
 from bot.domain.policy_story import PEOPLE, STREAM, Accepted, Proposal, Story
 from bot.domain.repository_config import RepositoryConfig
 from bot.domain.rules import Policy, PolicySet, set_as_body
-from bot.errors import MisoError, Transient
-from bot.services import journal, notes
+from bot.errors import Transient
+from bot.services import journal, notes, own_file
 from bot.services.notes import Note
 
 __all__ = ["Accepted", "Agreed", "Effective", "Proposal", "Story"]
@@ -55,6 +55,8 @@ class Effective:
     config_commit: str
     """Commit of the default branch at which it was looked for; empty: that could not be established."""
     settings: RepositoryConfig | None
+    text: str = ""
+    """The file that says so, as it was read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,37 +249,21 @@ def _agreed(rows: Sequence[Row], seq: int) -> Agreed:
 
 async def effective(miso: Miso, repository: Repository, environment: Environment, default_branch: str) -> Effective:
     """The accepted policy of an environment, tightened by the repository's own file on its default branch."""
-    now = await accepted(miso)
-    policy = now.policies.of(environment) if now else None
-    settings, config, commit = await _settings(repository, default_branch)
-    override = settings.policy.get(environment.stage) if settings else None
-    if policy is not None and override is not None:
-        policy = tightness.tighten(policy, override)
+    now, own = await asyncio.gather(accepted(miso), own_file.read(repository, default_branch))
+    policies = now.policies if now else None
     return Effective(
-        policy=policy,
-        policies=now.policies if now else None,
+        policy=tightened(policies, environment, own.settings),
+        policies=policies,
         version=now.version if now else 0,
-        config=config,
-        config_commit=commit,
-        settings=settings,
+        config=own.config,
+        config_commit=own.commit,
+        settings=own.settings,
+        text=own.text if own.settings else "",
     )
 
 
-async def _settings(repository: Repository, default_branch: str) -> tuple[RepositoryConfig | None, Code | None, str]:
-    """The file, or why it does not count, and the commit at which it was read: the head, then the file at that one."""
-    commit = ""
-    if not default_branch:
-        return None, Code.GITHUB_UNAVAILABLE, commit
-    try:
-        commit = await repository.head(default_branch)
-        text = await repository.file(repository_config.PATH, commit)
-    except MisoError:
-        return None, Code.GITHUB_UNAVAILABLE, commit
-    if text is None:
-        return None, Code.CONFIG_MISSING, commit
-    parsed = _parsed(text)
-    return (parsed, None, commit) if isinstance(parsed, RepositoryConfig) else (None, Code.CONFIG_INVALID, commit)
-
-
-_parsed = lru_cache(maxsize=64)(repository_config.parse)
-"""Reading YAML takes longer than deciding; the same text always says the same."""
+def tightened(policies: PolicySet | None, environment: Environment, settings: RepositoryConfig | None) -> Policy | None:
+    """What counts in an environment: the installation's policy, and the repository's own where that is tighter."""
+    policy = policies.of(environment) if policies else None
+    override = settings.policy.get(environment.stage) if settings else None
+    return tightness.tighten(policy, override) if policy is not None and override is not None else policy
