@@ -1,4 +1,4 @@
-"""`.github/miso.yml` of a repository, as it stands on its default branch at a commit that is recorded (security rule 3).
+"""`.github/miso.yml` of a repository, as it stands on its default branch at a recorded commit (security rule 3).
 
 Called by `bot.services.policies` for a decision and by `bot.services.lint`. It reads and never writes; a file that
 cannot be read or has faults says nothing, and the code says why.
