@@ -62,7 +62,7 @@ _LASTING: Mapping[Lasting, str] = {
 def lines(preview: Preview) -> str:
     """A short Markdown list: what changes, what it does to what runs, and what stays done."""
     changes = preview.changes
-    told = [f"Image {_image(preview)}"]
+    told = [f"Image: {_image(preview)}"]
     if changes.settings:
         told.append(f"Settings, by name: {_settings(preview)}")
     told += [_property(each) for each in changes.properties[:_PROPERTIES]]
@@ -77,13 +77,18 @@ def lines(preview: Preview) -> str:
 def brief(preview: Preview) -> str:
     """The same in one line, as Markdown without full stop."""
     changes = preview.changes
-    parts = [f"first release here, image {_to(changes)}" if preview.first else f"image {_image(preview)}"]
-    parts += _count(changes.settings, "setting", "settings")
-    parts += _count(len(changes.properties), "property", "properties")
-    parts.append(
-        _BRIEFLY[preview.effect].format(slot=quote(preview.slot, 60)) + _seconds(preview, ", {} without answers")
+    image = f"first release here, image {_to(changes)}" if preview.first else f"image {_image(preview)}"
+    return f"{image}, {consequence(preview)}"
+
+
+def consequence(preview: Preview) -> str:
+    """What it does to what runs, in one line, whatever the image is."""
+    changes, effect = preview.changes, _BRIEFLY[preview.effect].format(slot=quote(preview.slot, 60))
+    counts = (
+        *_count(changes.settings, "setting", "settings"),
+        *_count(len(changes.properties), "property", "properties"),
     )
-    return ", ".join(part for part in parts if part)
+    return ", ".join((*counts, effect + _seconds(preview, ", {} without answers")))
 
 
 def refused_difference(approved: Plan, now: Plan) -> str:
