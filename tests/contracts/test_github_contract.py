@@ -60,7 +60,12 @@ def test_every_route_of_the_pretend_github_is_described() -> None:
 
 
 def test_an_undescribed_route_is_caught() -> None:
-    for method, path in (("GET", "/repos/a/b/deploiments"), ("PUT", "/repos/a/b/deployments"), ("GET", "/v3/app")):
+    for method, path in (
+        ("GET", "/repos/a/b/deploiments"),
+        ("PUT", "/repos/a/b/deployments"),
+        ("GET", "/v3/app"),
+        ("GET", "/organizations/1/teams/2/members"),
+    ):
         assert github.check(exchange(method, path)) == ["this route stands in no description"]
 
 

@@ -107,6 +107,11 @@ class App:
             raw = await answer.read()
             return answer.status, answer.headers, json.loads(raw) if raw else None
 
+    async def status(self, method: str, path: str, body: Any) -> int:
+        """What the repository answers to a token with every permission."""
+        status, _, _ = await self.ask(method, f"/repos/{REPO}/{path}", bearer=await self.token(), body=body)
+        return status
+
     async def token(self, repositories: list[int] | None = None, **permissions: str) -> str:
         body: dict[str, Any] = {"permissions": permissions} if permissions else {}
         if repositories is not None:
@@ -130,3 +135,8 @@ class App:
 async def app(world: World) -> AsyncIterator[App]:
     async with aiohttp.ClientSession() as session:
         yield App(world, session)
+
+
+@pytest.fixture
+async def gh(app: App) -> GitHubAPI:
+    return await app.api()

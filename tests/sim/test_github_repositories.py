@@ -8,13 +8,9 @@ from typing import Any
 import pytest
 from gidgethub.aiohttp import GitHubAPI
 
+from bot.sim.github.problems import Misused
 from bot.sim.world import World
-from tests.sim.conftest import REPO, App
-
-
-@pytest.fixture
-async def gh(app: App) -> GitHubAPI:
-    return await app.api()
+from tests.sim.conftest import REPO, App, Hook
 
 
 async def test_a_file_is_read_at_a_commit(gh: GitHubAPI, world: World) -> None:
@@ -166,3 +162,59 @@ async def test_rule_9_a_renamed_person_keeps_the_id_and_leaves_the_login_to_othe
     world.github.create_user("bea")
     assert (await gh.getitem("/users/beatrix"))["id"] == before
     assert (await gh.getitem("/users/bea"))["id"] != before
+
+
+async def test_rule_1_a_force_push_leaves_the_old_commit_readable_and_is_told(
+    gh: GitHubAPI, world: World, hook: Hook
+) -> None:
+    shown = world.github.open_pull_request(REPO, "bea", "Add", {"x": "1"}, branch="topic")["head_sha"]
+    other = world.github.force_push(REPO, "cid", "topic", files={"x": "2"})["sha"]
+    pull = await gh.getitem(f"/repos/{REPO}/pulls/1")
+    assert (pull["head"]["sha"], pull["commits"]) == (other, 1)
+    assert (await gh.getitem(f"/repos/{REPO}/commits/{shown}"))["author"]["login"] == "bea"
+    compared = await gh.getitem(f"/repos/{REPO}/compare/{shown}...{other}")
+    assert compared["status"] == "diverged"
+
+    world.github.force_push(REPO, "cid", "topic", to_sha=shown)
+    assert (await gh.getitem(f"/repos/{REPO}/pulls/1"))["head"]["sha"] == shown
+    await world.delivered()
+    pushes = [(push["forced"], push["before"], push["after"]) for push in hook.of("push")]
+    assert pushes[1:] == [(True, shown, other), (True, other, shown)]
+    told = [(event["action"], event["sender"]["login"]) for event in hook.of("pull_request")]
+    assert told == [("opened", "bea"), ("synchronize", "cid"), ("synchronize", "cid")]
+
+
+async def test_a_force_push_needs_a_branch_and_one_place_to_go(world: World) -> None:
+    wrongs: list[dict[str, Any]] = [
+        {"branch": "nowhere", "files": {"x": "1"}},
+        {"branch": "main"},
+        {"branch": "main", "to_sha": "0" * 40},
+    ]
+    for wrong in wrongs:
+        with pytest.raises(Misused):
+            world.github.force_push(REPO, "ann", **wrong)
+
+
+async def test_rule_1_dates_of_a_commit_are_what_its_client_wrote(gh: GitHubAPI, world: World, hook: Hook) -> None:
+    forged = world.github.push(
+        REPO, "bea", {"x": "1"}, author_date="2001-02-03T04:05:06Z", committer_date="2002-02-03T04:05:06Z"
+    )
+    commit = (await gh.getitem(f"/repos/{REPO}/commits/{forged['sha']}"))["commit"]
+    assert commit["author"]["date"] == "2001-02-03T04:05:06Z"
+    assert commit["committer"]["date"] == "2002-02-03T04:05:06Z"
+    await world.delivered()
+    assert hook.of("push")[0]["head_commit"]["timestamp"] == "2002-02-03T04:05:06Z"
+
+
+async def test_teams_are_found_by_name_as_well_as_by_id(app: App, gh: GitHubAPI, world: World) -> None:
+    team = world.github.create_team("acme", "Release Team", members=["ann"])
+    world.github.create_team("acme", "Night", members=["bea"], parent="Release Team")
+    by_name = await gh.getitem("/orgs/acme/teams/release-team/members")
+    by_id = await gh.getitem(f"/organizations/{world.github.person('acme').id}/team/{team['id']}/members")
+    assert by_name == by_id
+    assert [(member["login"], member["inherited"]) for member in by_id] == [("ann", False), ("bea", True)]
+    assert await gh.getitem("/orgs/acme/teams/release-team/members?role=maintainer") == []
+    missing = await app.ask("GET", "/orgs/acme/teams/other/members", bearer=await app.token())
+    assert missing[0] == 404
+    with pytest.raises(Misused):
+        world.github.create_team("bea", "Alone")

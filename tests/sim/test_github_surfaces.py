@@ -1,4 +1,4 @@
-"""Where the App shows itself: comments, reactions, deployments, check runs, gates."""
+"""Where the App shows itself: comments, reactions, deployments, check runs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,6 @@ from gidgethub.aiohttp import GitHubAPI
 
 from bot.sim.world import World
 from tests.sim.conftest import REPO, App, Hook
-
-
-@pytest.fixture
-async def gh(app: App) -> GitHubAPI:
-    return await app.api()
-
-
-async def refused(app: App, method: str, path: str, body: Any) -> int:
-    status, _, _ = await app.ask(method, f"/repos/{REPO}/{path}", bearer=await app.token(), body=body)
-    return status
 
 
 async def test_the_apps_comment_names_the_app_and_comes_back_as_its_bots(
@@ -45,8 +35,8 @@ async def test_rule_6_a_comment_through_another_app_names_it(gh: GitHubAPI, worl
 
 async def test_comments_have_a_limit(app: App, world: World) -> None:
     world.github.open_pull_request(REPO, "bea", "Add", {"x": "1"})
-    assert await refused(app, "POST", "issues/1/comments", {"body": "x" * 65537}) == 422
-    assert await refused(app, "POST", "issues/1/comments", {"body": " "}) == 422
+    assert await app.status("POST", "issues/1/comments", {"body": "x" * 65537}) == 422
+    assert await app.status("POST", "issues/1/comments", {"body": " "}) == 422
 
 
 async def test_a_reaction_is_put_once_and_taken_away(gh: GitHubAPI, world: World) -> None:
@@ -108,12 +98,12 @@ async def test_success_switches_off_older_ones_but_never_production(
 async def test_deployments_have_limits(app: App, world: World) -> None:
     sha = world.github.state(REPO)["branches"]["main"]
     body = {"ref": sha, "auto_merge": False, "required_contexts": []}
-    assert await refused(app, "POST", "deployments", body | {"description": "x" * 141}) == 422
-    assert await refused(app, "POST", "deployments", body | {"ref": "nowhere"}) == 422
+    assert await app.status("POST", "deployments", body | {"description": "x" * 141}) == 422
+    assert await app.status("POST", "deployments", body | {"ref": "nowhere"}) == 422
     _, _, made = await app.ask("POST", f"/repos/{REPO}/deployments", bearer=await app.token(), body=body)
     path = f"deployments/{made['id']}/statuses"
-    assert await refused(app, "POST", path, {"state": "success", "description": "x" * 141}) == 422
-    assert await refused(app, "POST", path, {"state": "success", "environment_url": "javascript:1"}) == 422
+    assert await app.status("POST", path, {"state": "success", "description": "x" * 141}) == 422
+    assert await app.status("POST", path, {"state": "success", "environment_url": "javascript:1"}) == 422
 
 
 def button(**other: str) -> dict[str, str]:
@@ -135,6 +125,21 @@ async def test_a_check_run_with_buttons_is_shown_pressed_and_finished(gh: GitHub
     assert [(run["name"], run["conclusion"]) for run in listed["check_runs"]] == [("Miso", "success")]
 
 
+def fault(**other: Any) -> dict[str, Any]:
+    place = {"path": "src/app.py", "start_line": 3, "end_line": 3}
+    return {**place, "annotation_level": "failure", "message": "no"} | other
+
+
+async def test_annotations_are_added_to_those_that_are_there(gh: GitHubAPI, world: World) -> None:
+    sha = world.github.state(REPO)["branches"]["main"]
+    output = {"title": "t", "summary": "s", "annotations": [fault()]}
+    check = await gh.post(f"/repos/{REPO}/check-runs", data={"name": "Miso", "head_sha": sha, "output": output})
+    path = f"/repos/{REPO}/check-runs/{check['id']}"
+    later = await gh.patch(path, data={"output": {"title": "t", "summary": "s", "annotations": [fault(message="oh")]}})
+    assert later["output"]["annotations_count"] == 2
+    assert [each["message"] for each in await gh.getitem(f"{path}/annotations")] == ["no", "oh"]
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -143,13 +148,16 @@ async def test_a_check_run_with_buttons_is_shown_pressed_and_finished(gh: GitHub
         {"actions": [button(description="x" * 41)]},
         {"actions": [button(identifier="x" * 21)]},
         {"output": {"title": "t", "summary": "x" * 65536}},
+        {"output": {"title": "t", "summary": "s", "annotations": [fault()] * 51}},
+        {"output": {"title": "t", "summary": "s", "annotations": [fault(annotation_level="fatal")]}},
+        {"output": {"title": "t", "summary": "s", "annotations": [fault(message="")]}},
         {"status": "completed"},
         {"head_sha": "0" * 40},
     ],
 )
 async def test_check_runs_have_limits(app: App, world: World, change: dict[str, Any]) -> None:
     body = {"name": "Miso", "head_sha": world.github.state(REPO)["branches"]["main"]} | change
-    assert await refused(app, "POST", "check-runs", body) == 422
+    assert await app.status("POST", "check-runs", body) == 422
     # What GitHub refuses need not satisfy its description either.
     world.wire.violations.clear()
 
@@ -157,77 +165,16 @@ async def test_check_runs_have_limits(app: App, world: World, change: dict[str, 
 async def test_rule_33_another_apps_check_of_our_name_is_told_by_its_app(app: App, world: World) -> None:
     sha = world.github.state(REPO)["branches"]["main"]
     forged = world.github.foreign_check(REPO, "Miso", sha)
+    assert forged["app_id"] == world.github.create_app("other-ci")["id"]
     _, _, check = await app.ask("GET", f"/repos/{REPO}/check-runs/{forged['id']}", bearer=await app.token())
     assert check["app"]["id"] != 4242
-    assert await refused(app, "PATCH", f"check-runs/{forged['id']}", {"conclusion": "failure"}) == 403
+    assert await app.status("PATCH", f"check-runs/{forged['id']}", {"conclusion": "failure"}) == 403
 
 
-@pytest.fixture
-def waiting(world: World) -> int:
-    """The id of a run that waits before `production`."""
-    world.github.create_environment(REPO, "production", reviewers=["ann"], app_rule=True)
-    run = world.github.run_workflow(REPO, conclusion=None)
-    return world.github.request_gate(REPO, run["id"], "production")["run_id"]
-
-
-async def test_a_gate_is_asked_and_opened_by_the_app(app: App, world: World, hook: Hook, waiting: int) -> None:
-    path = f"actions/runs/{waiting}/deployment_protection_rule"
+async def test_a_check_of_another_app_is_told_from_its_first_moment(world: World, hook: Hook) -> None:
+    sha = world.github.state(REPO)["branches"]["main"]
+    check = world.github.foreign_check(REPO, "scan", sha, app="scanner", conclusion=None)
+    world.github.finish_check(REPO, check["id"], "failure")
     await world.delivered()
-    asked = hook.of("deployment_protection_rule")[0]
-    assert asked["deployment_callback_url"].endswith(f"/repos/{REPO}/{path}")
-    assert await refused(app, "POST", path, {"environment_name": "production", "state": "approved"}) == 204
-    assert world.github.state(REPO)["gates"][0]["state"] == "approved"
-    assert await refused(app, "POST", path, {"environment_name": "production", "state": "rejected"}) == 422
-
-
-async def test_rule_28_a_rejection_fails_the_run(app: App, world: World, hook: Hook, waiting: int) -> None:
-    path = f"actions/runs/{waiting}/deployment_protection_rule"
-    body = {"environment_name": "production", "state": "rejected", "comment": "held"}
-    assert await refused(app, "POST", path, body) == 204
-    await world.delivered()
-    assert hook.of("workflow_run")[-1]["workflow_run"]["conclusion"] == "failure"
-
-
-async def test_rule_28_ten_reports_and_no_more(app: App, world: World, waiting: int) -> None:
-    path = f"actions/runs/{waiting}/deployment_protection_rule"
-    report = {"environment_name": "production", "comment": "waiting for ann"}
-    answers = [await refused(app, "POST", path, report) for _ in range(11)]
-    assert answers == [204] * 10 + [422]
-    assert await refused(app, "POST", path, report | {"comment": "x" * 1025}) == 422
-    assert await refused(app, "POST", path, report | {"state": "approved"}) == 204
-
-
-async def test_a_gate_without_the_apps_rule_is_not_its_to_answer(app: App, world: World) -> None:
-    world.github.create_environment(REPO, "staging")
-    run = world.github.run_workflow(REPO, conclusion=None)
-    world.github.request_gate(REPO, run["id"], "staging")
-    body = {"environment_name": "staging", "state": "approved"}
-    assert await refused(app, "POST", f"actions/runs/{run['id']}/deployment_protection_rule", body) == 422
-
-
-async def test_rule_32_a_bypass_can_be_seen(gh: GitHubAPI, world: World, hook: Hook, waiting: int) -> None:
-    pending = await gh.getitem(f"/repos/{REPO}/actions/runs/{waiting}/pending_deployments")
-    assert [entry["environment"]["name"] for entry in pending] == ["production"]
-    world.github.review_gate(REPO, waiting, "production", "ann", comment="go")
-    approvals = await gh.getitem(f"/repos/{REPO}/actions/runs/{waiting}/approvals")
-    assert [(entry["user"]["login"], entry["state"]) for entry in approvals] == [("ann", "approved")]
-    await world.delivered()
-    assert hook.of("deployment_review")[0]["approver"]["login"] == "ann"
-
-
-async def test_a_foreign_deployment_is_told_and_makes_its_environment(gh: GitHubAPI, world: World, hook: Hook) -> None:
-    world.github.someone_deploys(REPO, "bea", "nightly", "main")
-    await world.delivered()
-    assert hook.of("deployment")[0]["deployment"]["creator"]["login"] == "bea"
-    environments = await gh.getitem(f"/repos/{REPO}/environments")
-    assert [entry["name"] for entry in environments["environments"]] == ["nightly"]
-
-
-async def test_rule_31_a_run_again_counts_its_attempts(gh: GitHubAPI, world: World, hook: Hook) -> None:
-    run = world.github.run_workflow(REPO, conclusion="failure")
-    world.github.run_workflow(REPO, run_id=run["id"])
-    found = await gh.getitem(f"/repos/{REPO}/actions/runs/{run['id']}")
-    assert (found["run_attempt"], found["conclusion"]) == (2, "success")
-    await world.delivered()
-    told = [(e["action"], e["workflow_run"]["run_attempt"]) for e in hook.of("workflow_run")]
-    assert told == [(a, n) for n in (1, 2) for a in ("requested", "in_progress", "completed")]
+    told = [(e["action"], e["check_run"]["app"]["id"], e["check_run"]["conclusion"]) for e in hook.of("check_run")]
+    assert told == [("created", check["app_id"], None), ("completed", check["app_id"], "failure")]

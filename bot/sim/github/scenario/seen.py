@@ -48,6 +48,7 @@ class Seen(Ground):
                     "status": run.status,
                     "conclusion": run.conclusion,
                     "head_sha": run.head_sha,
+                    "head_branch": run.head_branch,
                     "attempt": run.attempt,
                 }
                 for run in repo.runs.values()
