@@ -1,4 +1,4 @@
-"""The command line: `miso serve`, `register`, `status`, `deliveries`, `doctor`, `demo`.
+"""The command line: `miso serve`, `register`, `status`, `why`, `policy`, `deliveries`, `doctor`, `demo`.
 
 The top floor. One module a group of commands; each imports what it needs when it runs, so that `miso --help` answers
 at once. It reads and arranges; nothing here acts for a person, because access to a shell is no identity.

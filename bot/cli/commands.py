@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from bot import telemetry
-from bot.cli import deliveries, demo, doctor, registering, serving, standing
+from bot.cli import deliveries, demo, doctor, policy, registering, serving, standing, why
 from bot.cli.screen import faults, refused
 from bot.errors import ConfigError, Refused, Transient
 
@@ -66,6 +66,8 @@ def configured(
 app.command("serve")(serving.serve)
 app.command("register")(registering.register)
 app.command("status")(standing.status)
+app.command("why")(why.why)
+app.add_typer(policy.app, name="policy")
 app.add_typer(deliveries.app, name="deliveries")
 app.command("doctor")(doctor.doctor)
 app.add_typer(demo.app, name="demo")
