@@ -56,6 +56,7 @@ def settings_reach_it(request: Asked, facts: Facts) -> RuleResult:
 
 
 def _seen_healthy(request: Asked, facts: Facts) -> bool:
-    """Whether what runs was seen healthy there. What is stuck or unhealthy may be tried again."""
+    """Whether what was seen healthy is what runs there. What is stuck, unhealthy, or was changed by somebody else
+    may be tried again: asking for it once more repairs it."""
     state = (facts.states or {}).get(request.environment.id)
-    return state is not None and state.running == state.last_verified
+    return state is not None and state.running == state.last_verified and state.drift is None

@@ -20,6 +20,20 @@ from bot.domain.model import ActorKind, Commit, PullRequest, Release
 from bot.domain.rules import Policy
 
 
+def people_needed(policy: Policy) -> int:
+    """How many people the policy itself wants; a group of three is three people, whatever the number beside it."""
+    return max((policy.approvals, *(group.count for group in policy.groups)))
+
+
+def is_signed(request: Asked, policy: Policy) -> bool:
+    """Whether somebody's approval is wanted at all.
+
+    A rollback wants none: it goes to a state that was approved and seen healthy here, and has a right of its own (rule
+    12). Whoever goes past rules always needs a second person (rule 36).
+    """
+    return bool(request.break_glass) or (not request.rollback and people_needed(policy) > 0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Authors:
     """Everybody whose work it is, as far as known, sorted."""
@@ -37,13 +51,16 @@ def authors_of(request: Asked, facts: Facts) -> Authors:
     if request.rollback:
         return Authors(ids=tuple(sorted(ids)), known=True)
     commits, known = _work(request, request.release, facts)
-    for commit in commits:
-        for found in _people(commit, request.release, facts):
-            if found is None:
-                known = False
-            else:
-                ids.add(found)
+    people = {found for commit in commits for found in _people(commit, request.release, facts)}
+    ids |= {found for found in people if found is not None}
+    own = request.release.open_pull_request
+    known = known and None not in people and (not own or _is_listed(own, request.release, facts))
     return Authors(ids=tuple(sorted(ids)), known=known)
+
+
+def _is_listed(number: int, release: Release, facts: Facts) -> bool:
+    """Whether the open pull request that was built is among those that GitHub names for its commit."""
+    return any(pull.number == number for pull in (facts.pull_requests or {}).get(release.commit, ()))
 
 
 def commits_to_look_up(request: Asked, facts: Facts, policy: Policy | None = None) -> tuple[str, ...]:
@@ -52,7 +69,7 @@ def commits_to_look_up(request: Asked, facts: Facts, policy: Policy | None = Non
     Every one: a rebased pull request leaves commits that do not name its author. None where the policy wants no
     approvals, for then nobody is counted.
     """
-    if request.release is None or request.rollback or (policy is not None and policy.approvals <= 0):
+    if request.release is None or request.rollback or (policy is not None and not is_signed(request, policy)):
         return ()
     return tuple(dict.fromkeys((*(c.sha for c in _work(request, request.release, facts)[0]), request.release.commit)))
 
@@ -98,8 +115,10 @@ def _people(commit: Commit, release: Release, facts: Facts) -> Iterator[int | No
 
 
 def _of_pull_request(pull: PullRequest, release: Release, facts: Facts) -> Iterator[int | None]:
-    # An unmerged pull request may hold the commit too; counting its author would let anybody exclude others.
-    if pull.merged and pull.base_repository_id == release.repository_id:
+    # An unmerged pull request may hold the commit too; counting its author would let anybody exclude others. The one
+    # that was built is the exception: it is what goes there.
+    if pull.base_repository_id == release.repository_id and (pull.merged or pull.number == release.open_pull_request):
         yield pull.author_id
-        yield pull.merged_by_id
+        if pull.merged:
+            yield pull.merged_by_id
         yield from facts.pushers.get(pull.number, ()) if facts.pushers is not None else (None,)

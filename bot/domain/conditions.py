@@ -1,19 +1,21 @@
 """The rules about a release and a place, one small function each; `bot.domain.policy` collects their results.
 
 Every function answers one `RuleResult` and looks at nothing but its arguments. A missing fact is `unknown`, which
-counts like `fail`. The rules about approvals stand in `bot.domain.consent`.
+counts like `fail`. What a policy asks for beyond that stands in `bot.domain.demands`, what closes an environment or a
+release in `bot.domain.closures`, the rules about approvals in `bot.domain.consent`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 
-from bot.domain.authors import Authors, nothing_runs
+from bot.domain.authors import Authors, is_signed, nothing_runs
 from bot.domain.catalog import Bound
 from bot.domain.codes import Code
-from bot.domain.decision import Asked, Facts, Fixer, RuleResult, RuleState
-from bot.domain.model import PERMISSION_RANK, Actor, ActorKind, Permission, Release, Stage
-from bot.domain.rules import Rules, Policy
+from bot.domain.decision import Asked, Facts, Fixer, RuleResult, RuleState, Standing
+from bot.domain.model import PERMISSION_RANK, SYSTEM, Actor, ActorKind, Permission, PromotionRow, Release, Stage
+from bot.domain.rules import Policy, Rules, Who
 
 _COMMIT = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
@@ -46,35 +48,60 @@ def short(commit: str) -> str:
 
 
 def requester_may(request: Asked, facts: Facts, policy: Policy, rules: Rules) -> RuleResult:
-    """Rules 5, 6 and 12. Miso's own request from a build goes to the first stage only; Apps need the operator's list.
+    """Rules 5, 6 and 12. A person needs every right that the request uses; others reach only what is theirs.
 
-    A rollback needs no second person, so its requester needs the right to approve as well.
+    A rollback needs no second person, so it has a right of its own; who goes past rules needs the right to approve. An
+    App of the operator's list speaks for nobody, so it gets nowhere where the policy names people. A build reaches the
+    first stage, and Miso itself the next one where the policy says so.
     """
     actor, stage = request.requester, request.environment.stage
     if actor.kind is ActorKind.PERSON:
-        role = policy.request_permission
-        if request.rollback and rank_needed(policy.approve_permission) > rank_needed(role):
-            role = policy.approve_permission
-        return person_may("requester", actor, facts.permission, role)
-    if request.rollback:
+        rights = [policy.request]
+        if request.rollback:
+            rights.append(policy.rollback)
+        if request.break_glass:
+            rights.append(policy.approve)
+        standing = Standing(permission=facts.permission, teams=facts.teams)
+        return person_may("requester", actor, standing, *rights, stage=stage.value)
+    if request.rollback or request.break_glass:
         return failed("requester", Code.BOT_REFUSED, Fixer.WRITER, stage=stage.value)
     if actor.kind is ActorKind.APP:
-        if actor.id in rules.bots_that_may_request:
+        if actor.id in rules.bots_that_may_request and not policy.request.named:
             return passed("requester")
         return failed("requester", Code.BOT_REFUSED, Fixer.OPERATOR, stage=stage.value)
-    if stage.before is None:
+    by_itself = policy.auto_promote and stage is Stage.TEST and actor == SYSTEM
+    if stage.before is None or by_itself:
         return passed("requester")
     return failed("requester", Code.BOT_REFUSED, Fixer.WRITER, f"/promote {stage}", stage=stage.value)
 
 
-def person_may(rule: str, actor: Actor, permission: Permission | None, role: str) -> RuleResult:
-    """Whether GitHub's answer of this moment gives this very account at least the role."""
+def person_may(rule: str, actor: Actor, standing: Standing, *rights: Who, **values: str | int) -> RuleResult:
+    """Whether this very person is one of each of these sets of people, by GitHub's answer of this moment.
+
+    `values` are said with a refusal. Only the first right that is missing is told; one that is known to be missing
+    comes before one that could not be established.
+    """
+    if actor.kind is not ActorKind.PERSON:
+        return failed(rule, Code.BOT_REFUSED, Fixer.APPROVER, **values)
+    results = [_one_of(rule, actor, standing, who, values) for who in rights]
+    missing = [result for result in results if not result.passed]
+    return min(missing, key=lambda result: result.state is RuleState.UNKNOWN, default=passed(rule))
+
+
+def _one_of(rule: str, actor: Actor, standing: Standing, who: Who, values: Mapping[str, str | int]) -> RuleResult:
+    permission = standing.permission
     if permission is None:
-        return unknown(rule, Code.PERMISSION_UNKNOWN, role=role)
+        return unknown(rule, Code.PERMISSION_UNKNOWN, role=who.role, **values)
     # A login may have been renamed and taken by another account between comment and question: ids decide (rule 9).
-    if permission.user_id == actor.id and rank(permission) >= rank_needed(role):
+    if permission.user_id != actor.id or rank(permission) < rank_needed(who.role):
+        return failed(rule, Code.PERMISSION_DENIED, Fixer.MAINTAINER, role=who.role, **values)
+    if not who.named or actor.id in who.users:
         return passed(rule)
-    return failed(rule, Code.PERMISSION_DENIED, Fixer.MAINTAINER, role=role)
+    if who.teams and standing.teams is None:
+        return unknown(rule, Code.TEAM_UNKNOWN, **values)
+    if standing.teams and standing.teams & set(who.teams):
+        return passed(rule)
+    return failed(rule, Code.NOT_IN_TEAM, Fixer.OPERATOR, **values)
 
 
 def rank(permission: Permission) -> int:
@@ -180,8 +207,7 @@ def verified_before(request: Asked, facts: Facts) -> RuleResult:
         return no_release("order")
     if facts.environments is None or facts.verified is None:
         return unknown("order", Code.STATE_UNKNOWN)
-    places = {e.id for e in facts.environments if e.stage is stage and e.application_id == request.application.id}
-    if _verified_in(places, request.release, facts):
+    if any(verified_in(places_of(stage, request, facts), request.release, facts)):
         return passed("order")
     commit = short(request.release.commit)
     command = f"/promote {stage} @{commit}"
@@ -194,7 +220,7 @@ def verified_here(request: Asked, facts: Facts) -> RuleResult:
         return no_release("target")
     if facts.verified is None:
         return unknown("target", Code.STATE_UNKNOWN)
-    if _verified_in({request.environment.id}, request.release, facts):
+    if any(verified_in({request.environment.id}, request.release, facts)):
         return passed("target")
     return failed(
         "target",
@@ -206,38 +232,32 @@ def verified_here(request: Asked, facts: Facts) -> RuleResult:
     )
 
 
-def _verified_in(places: set[str], release: Release, facts: Facts) -> bool:
-    return any(
-        row.verified
+def places_of(stage: Stage, request: Asked, facts: Facts) -> set[str]:
+    """Ids of the application's environments of one stage; `facts.environments` must be known."""
+    own = request.application.id
+    return {e.id for e in facts.environments or () if e.stage is stage and e.application_id == own}
+
+
+def verified_in(places: set[str], release: Release, facts: Facts) -> Iterator[PromotionRow]:
+    """Promotions after which this very release was seen healthy in one of these environments."""
+    return (
+        row
+        for row in facts.verified or ()
+        if row.verified
         and row.environment_id in places
         and row.digest == release.digest
         and row.commit == release.commit
         and row.application_id == release.application_id
         and row.repository_id == release.repository_id
-        for row in facts.verified or ()
     )
 
 
-def not_held(request: Asked, facts: Facts) -> RuleResult:
-    """No environment of the application was rolled back from this commit or digest without being cleared since."""
-    release = request.release
-    if release is None:
-        return no_release("holds")
-    if facts.environments is None or facts.states is None:
-        return unknown("holds", Code.STATE_UNKNOWN)
-    places = {e.id: e.stage for e in (*facts.environments, request.environment)}
-    if not places.keys() <= facts.states.keys():
-        return unknown("holds", Code.STATE_UNKNOWN)
-    commit = short(release.commit)
-    for place, stage in places.items():
-        if any(h.digest == release.digest or h.commit == release.commit for h in facts.states[place].held):
-            command = f"/clear @{commit} <reason>"
-            return failed("holds", Code.RELEASE_HELD, Fixer.WRITER, command, stage=stage.value, commit=commit)
-    return passed("holds")
+def not_older(request: Asked, facts: Facts, policy: Policy) -> RuleResult:
+    """The release descends from what runs, so that a late build or click never takes work back.
 
-
-def not_older(request: Asked, facts: Facts) -> RuleResult:
-    """The release descends from what runs, so that a late build or click never takes work back."""
+    Builds of open pull requests stand beside one another, so in dev, and only where the policy takes them, one need
+    not descend from the other. What is plainly older is refused there too.
+    """
     if request.rollback:
         return passed("fence")
     if request.release is None:
@@ -252,7 +272,9 @@ def not_older(request: Asked, facts: Facts) -> RuleResult:
     status = facts.range.status if facts.range is not None else "unknown"
     if status == "unknown":
         return unknown("fence", Code.ANCESTRY_UNKNOWN)
-    if status in ("ahead", "identical"):
+    aside = facts.running.open_pull_request or request.release.open_pull_request
+    beside = request.environment.stage is Stage.DEV and policy.open_pull_requests and bool(aside)
+    if status in ("ahead", "identical") or (status == "diverged" and beside):
         return passed("fence")
     stage, commit = request.environment.stage.value, short(request.release.commit)
     return failed(
@@ -268,6 +290,6 @@ def not_older(request: Asked, facts: Facts) -> RuleResult:
 
 def authors_known(request: Asked, authors: Authors, policy: Policy) -> RuleResult:
     """Rule 9: where approvals count, everybody whose work it is must be known, or the policy's price be payable."""
-    if request.rollback or policy.approvals <= 0 or authors.known or policy.unknown_author_needs >= 0:
+    if not is_signed(request, policy) or authors.known or policy.unknown_author_needs >= 0:
         return passed("authors")
     return failed("authors", Code.UNKNOWN_AUTHOR, Fixer.WRITER, stage=request.environment.stage.value)

@@ -68,7 +68,7 @@ class RuleResult:
     rule: str
     """Stable short name: requester, identity, release, image, tag, registry, order, target, holds, fence, settings,
     duplicate, authors, open, approver, second_person, request, policy, evidence, approvals, config, source, branch,
-    checks, soak, availability, probe, freeze, lock, break_glass, turn."""
+    pull_request, checks, soak, availability, probe, freeze, lock, break_glass, turn, quorum."""
     state: RuleState
     code: Code | None = None
     """None exactly when the state is PASS."""
