@@ -1,8 +1,9 @@
 """What the operator decided: the policy of each environment, and the limits of the whole controller.
 
-A `Policy` is what decisions are made by. It comes from the newest accepted policy in the ledger (`bot.services.policies`)
-and from the tightening part of `.github/miso.yml`; `bot.domain.policy_file` reads both. `Rules` is read once from the
-environment and is part of `bot.context.Miso`. All are frozen values that compare by what they say.
+A `Policy` is what decisions are made by. It comes from the newest accepted policy in the ledger
+(`bot.services.policies`) and from the tightening part of `.github/miso.yml`; `bot.domain.policy_keys` has the words for
+both. `Rules` is read once from the environment and is part of `bot.context.Miso`. All are frozen values that compare by
+what they say.
 """
 
 from __future__ import annotations

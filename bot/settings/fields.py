@@ -14,8 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from bot.domain.model import Stage
-from bot.domain.rules import Rules, Policy
+from bot.domain.rules import PolicySet, Rules
 from bot.errors import ConfigError
 from bot.settings import forms
 
@@ -166,6 +165,20 @@ class Settings(BaseSettings):
     gate_hours: float = _field(
         "hours", "An environment gate that nobody decided is rejected after this.", 24.0, gt=0, le=720
     )
+    tend_seconds: float = _field(
+        "seconds",
+        "How often environments are looked after: automatic promotions, changes that went around Miso.",
+        30.0,
+        ge=1,
+        le=3600,
+    )
+    drift_minutes: float = _field(
+        "minutes",
+        "How often Azure is asked whether an environment still runs what it was given; 0: never.",
+        10.0,
+        ge=0,
+        le=1440,
+    )
     test_stop_at: str = _field(
         "step:before, :taken or :after",
         "Tests only: the process kills itself there. Refused unless GitHub is on loopback.",
@@ -173,7 +186,8 @@ class Settings(BaseSettings):
         pattern=r"^([a-z_.]+:(before|taken|after))?$",
     )
 
-    _policies: Mapping[Stage, Policy] = PrivateAttr(default_factory=dict)
+    _policies: PolicySet = PrivateAttr(default_factory=PolicySet)
+    _policy_text: str = PrivateAttr("")
 
     @field_validator("webhook_secret_previous")
     @classmethod
@@ -267,8 +281,18 @@ class Settings(BaseSettings):
         self.data_dir.mkdir(mode=0o700, exist_ok=True)
         return self.data_dir
 
+    @property
+    def policies(self) -> PolicySet:
+        """What `policy.yml` says. It counts once the ledger has accepted it."""
+        return self._policies
+
+    @property
+    def policy_text(self) -> str:
+        """The same as it is written."""
+        return self._policy_text
+
     def rules(self) -> Rules:
-        """The part that the domain and the verbs need, with the policies of `policy.yml`."""
+        """The part that the domain and the verbs need. The policies are the ledger's."""
         same = {name: getattr(self, name) for name in Rules.__dataclass_fields__ if name in type(self).model_fields}
         same["registries"] = tuple(self.registries)
         return Rules(
@@ -276,7 +300,6 @@ class Settings(BaseSettings):
             controller=self.controller_name,
             api_url=self.github_api_url,
             web_url=self.github_web_url,
-            policies=self._policies,
             stop_at=self.test_stop_at,
         )
 

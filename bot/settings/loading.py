@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
+from bot.domain import policy_file
 from bot.errors import ConfigError
-from bot.settings import policy
 from bot.settings.fields import PREFIX, Settings
 
 
@@ -24,13 +24,21 @@ def load() -> Settings:
     except ValidationError as fault:
         errors = fault.errors(include_url=False, include_context=False)
         raise ConfigError([*faults, *(_sentence(dict(error)) for error in errors)]) from None
-    policies, wrong = policy.read(
-        (settings.config_dir / "policy.yml").read_text(encoding="utf-8"), str(settings.config_dir / "policy.yml")
-    )
+    wrong = _read_policy(settings)
     if faults or wrong:
         raise ConfigError([*faults, *wrong])
-    settings._policies = policies
     return settings
+
+
+def _read_policy(settings: Settings) -> tuple[str, ...]:
+    """Put `policy.yml` into the settings; what is wrong with it."""
+    file = settings.config_dir / "policy.yml"
+    try:
+        settings._policy_text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        return (f"'{file}' cannot be read as text: {fault}",)
+    settings._policies, wrong = policy_file.read(settings._policy_text, str(file))
+    return wrong
 
 
 def _unknown_names() -> list[str]:

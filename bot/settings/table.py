@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from bot.settings.fields import PREFIX, Settings
-from bot.settings.policy import PolicyOfStage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,15 +66,11 @@ def markdown() -> str:
         out.append(f"| `{row.name}` | {row.form} | {default} | {row.meaning} |")
     out += [
         "",
-        "## `policy.yml`",
+        "## Files",
         "",
-        "`stages:` holds one policy each for `dev`, `test` and `production` (the aliases `development`, `tst`,"
-        " `testing`, `prod` and `pro` are understood). Production needs at least one approval.",
-        "",
-        "| Key | Default | Meaning |",
-        "|---|---|---|",
+        "`policy.yml` in `MISO_CONFIG_DIR` says who may do what in each stage: [policy.md](policy.md). `catalog/*.yml`"
+        " beside it holds the registered applications.",
     ]
-    out += [f"| `{key}` | `{f.default}` | {f.description} |" for key, f in PolicyOfStage.model_fields.items()]
     return "\n".join(out) + "\n"
 
 
