@@ -91,6 +91,7 @@ class SimClient:
     push_to_pull = _remote(Scenario.push_to_pull)
     merge_pull = _remote(Scenario.merge_pull)
     close_pull = _remote(Scenario.close_pull)
+    reopen_pull = _remote(Scenario.reopen_pull)
     delete_fork = _remote(Scenario.delete_fork)
     review_pull = _remote(Scenario.review_pull)
     comment = _remote(Scenario.comment)

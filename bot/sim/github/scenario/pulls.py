@@ -176,6 +176,15 @@ class Pulls(Code):
         self.github.events.pull_request(repo, pull, "closed", self.person(by).id)
         return self._seen(repo, pull)
 
+    def reopen_pull(self, repository: str, number: int, by: str) -> PullSeen:
+        repo = self.repo(repository)
+        pull = self.pull(repo, number)
+        if pull.state != "closed" or pull.merged_at is not None:
+            raise Misused("the pull request is open or merged")
+        pull.state, pull.closed_at, pull.updated = "open", None, self.github.state.clock()
+        self.github.events.pull_request(repo, pull, "reopened", self.person(by).id)
+        return self._seen(repo, pull)
+
     def delete_fork(self, repository: str, number: int) -> None:
         """The fork behind a pull request is deleted: `head.repo` becomes null."""
         repo = self.repo(repository)
