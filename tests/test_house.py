@@ -171,6 +171,10 @@ def writing_methods() -> set[str]:
     return {name for name in names if name.startswith(prefixes)}
 
 
+SHOWING = {f"bot/services/{name}.py" for name in ("reporting", "board", "gate_report")}
+"""The third loop's verb and its parts."""
+
+
 def test_github_is_written_to_by_reporting_alone() -> None:
     names = writing_methods()
     posts = {
@@ -187,7 +191,7 @@ def test_github_is_written_to_by_reporting_alone() -> None:
         f"{call.module}: {call.method}"
         for name in names
         for call in inside(name)
-        if not call.module.startswith("bot/github/") and call.module != "bot/services/reporting.py"
+        if not call.module.startswith("bot/github/") and call.module not in SHOWING
     }
     assert outside == set()
 

@@ -35,7 +35,6 @@ LONG_FILES = {
     "bot/domain/model.py": "the vocabulary: many small frozen values and no behaviour",
     "bot/domain/promotion.py": "the life of a promotion: one small function for each kind of row",
     "bot/services/promotions.py": "the verbs that share one way of deciding; apart, they would drift",
-    "bot/services/reporting.py": "one loop's verb, one short function for each thing that GitHub shows",
     "bot/sim/github/state.py": "the records of the pretend GitHub, a dataclass each",
     "tests/test_worker.py": "three loops over one stage; what disturbs one must not disturb the others",
     "tests/domain/test_plan.py": "every write from every state that Azure can show",

@@ -53,8 +53,8 @@ def _after(state: EnvironmentState, row: Row) -> EnvironmentState:
         case EnvironmentKind.UNLOCKED:
             return replace(state, lock=None)
         case EnvironmentKind.DRIFT_SEEN:
-            body = row.body
-            return replace(state, drift=Drift(expected=body["expected"], found=body["found"], since_us=row.at_us))
+            body, since_us = row.body, state.drift.since_us if state.drift else row.at_us
+            return replace(state, drift=Drift(expected=body["expected"], found=body["found"], since_us=since_us))
         case EnvironmentKind.DRIFT_ENDED:
             return replace(state, drift=None)
 
@@ -82,6 +82,7 @@ class Episode:
     """The newest `drift.seen` of it: what was found may change, what should run does not."""
     number: int
     """Number of its first row in the stream: its name."""
+    since_us: int
     ended: Row | None = None
 
     @property
@@ -98,7 +99,7 @@ def episodes(rows: Sequence[Row]) -> tuple[Episode, ...]:
             if going_on:
                 found[-1] = replace(found[-1], seen=row)
             else:
-                found.append(Episode(seen=row, number=row.seq))
+                found.append(Episode(seen=row, number=row.seq, since_us=row.at_us))
         elif row.kind == EnvironmentKind.DRIFT_ENDED and going_on:
             found[-1] = replace(found[-1], ended=row)
     return tuple(found)

@@ -8,40 +8,33 @@ anything whose fate it does not know, it looks for our own mark. It never reads 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from typing import Any
 from weakref import WeakValueDictionary
 
 from bot.context import Miso, Repository
 from bot.domain import messages
 from bot.domain.canonical import digest_of
-from bot.domain.codes import Code
+from bot.domain.environment_story import EnvironmentKind
 from bot.domain.messages import Links, Standing
 from bot.domain.model import (
-    SYSTEM,
     Actor,
     ActorKind,
     Application,
-    CheckRun,
     DeploymentStatus,
     Environment,
     Row,
     Stage,
     Status,
-    Surface,
 )
-from bot.domain.permissions import GATE, REPORT
+from bot.domain.permissions import REPORT
 from bot.domain.promotion import Promotion, fold
 from bot.domain.repository_config import ConfigFault
-from bot.errors import Refused, Transient
-from bot.services import gates, notes, overview
-from bot.services.gates import Answer
+from bot.errors import Refused
+from bot.services import drift, gate_report, notes, overview
+from bot.services.board import Board, board_of, hash_of, put_check, take_turns
 from bot.services.notes import Note
 
-_LOOK_AGAIN_US = 5_000_000
 _comments: WeakValueDictionary[tuple[int, int], asyncio.Lock] = WeakValueDictionary()
 
 
@@ -61,53 +54,10 @@ async def show(miso: Miso, stream: str, seq: int) -> None:
     elif kind == Note.DEPLOYMENT_FOREIGN:
         await _foreign(miso, rows)
     elif kind == Note.GATE_REQUESTED:
-        again = await _gate(miso, rows)
+        again = await gate_report.show(miso, rows)
+    elif kind in set(EnvironmentKind):
+        await drift.show(miso, rows)
     await miso.store.reported(stream, seq if again else max(seq, rows[-1].seq), retry_at_us=again)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Board:
-    """What is shown of a stream now, and how to change it."""
-
-    miso: Miso
-    stream: str
-    seq: int
-    shown: dict[str, Surface]
-
-    async def put(
-        self,
-        surface: str,
-        body: str,
-        *,
-        create: Callable[[], Awaitable[int]],
-        update: Callable[[int], Awaitable[bool]] | None = None,
-        find: Callable[[], Awaitable[int | None]] | None = None,
-    ) -> int:
-        """Make this surface show `body` (a hash of it): create it, find our lost one, update it, or do nothing."""
-        known = self.shown.get(surface)
-        if known is not None and known.remote_id and known.body_hash == body:
-            return known.remote_id
-        remote = known.remote_id if known else 0
-        if not remote and known is not None and find is not None:
-            # We began to create it once and never heard the answer: look before creating another.
-            remote = await find() or 0
-        if remote and update is not None:
-            remote = remote if await update(remote) else 0
-        if not remote:
-            await self._save(surface, 0, "")
-            remote = await create()
-        await self._save(surface, remote, body)
-        return remote
-
-    async def _save(self, surface: str, remote: int, body: str) -> None:
-        saved = Surface(stream=self.stream, surface=surface, remote_id=remote, shown_seq=self.seq, body_hash=body)
-        await self.miso.store.save_surface(saved)
-        self.shown[surface] = saved
-
-
-async def _board(miso: Miso, stream: str, seq: int) -> _Board:
-    shown = {surface.surface: surface for surface in await miso.store.surfaces(stream)}
-    return _Board(miso=miso, stream=stream, seq=seq, shown=shown)
 
 
 # --- promotions ------------------------------------------------------------------------------------------------------
@@ -123,7 +73,7 @@ async def _promotion(miso: Miso, rows: Sequence[Row]) -> None:
         return
     request = promotion.request
     repository = miso.github.at(request.installation_id, request.release.repository_id, REPORT)
-    board = await _board(miso, promotion.stream, promotion.head_seq)
+    board = await board_of(miso, promotion.stream, promotion.head_seq)
     home = f"{miso.rules.web_url}/{(await repository.identity()).full_name}"
     card = messages.report(
         promotion,
@@ -136,32 +86,16 @@ async def _promotion(miso: Miso, rows: Sequence[Row]) -> None:
     # What is about to begin changes the comment when it has begun.
     waits = promotion.status is Status.REQUESTED and (request.approvals_needed > 0 or promotion.pauses > 0)
     beginning = promotion.status in (Status.REQUESTED, Status.APPROVED) and not waits
-    await _each(
+    await take_turns(
         lambda: _deployment(miso, board, repository, promotion, environment, card.deployment),
-        lambda: _check(board, repository, card.check),
+        lambda: put_check(board, repository, card.check),
         lambda: _comment(miso, repository, application, 0 if beginning else request.pull_request, home),
     )
 
 
-async def _each(*surfaces: Callable[[], Awaitable[None]]) -> None:
-    """Every surface gets its turn, whatever happens to another; then the trouble is told.
-
-    One after another, the status first: GitHub wants writes in a row and with pauses, so side by side the last would
-    not come sooner and the first would come later. Nothing is left running when this ends: a create that is still under
-    way would be made again by the next call.
-    https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#avoid-concurrent-requests
-    """
-    troubles: list[BaseException] = []
-    for surface in surfaces:
-        ended = await asyncio.gather(surface(), return_exceptions=True)
-        troubles += [trouble for trouble in ended if isinstance(trouble, BaseException)]
-    if troubles:
-        raise next((trouble for trouble in troubles if isinstance(trouble, Transient)), troubles[0])
-
-
 async def _deployment(
     miso: Miso,
-    board: _Board,
+    board: Board,
     repository: Repository,
     promotion: Promotion,
     environment: Environment,
@@ -202,20 +136,6 @@ async def _deployment(
         await board.put("retired", promotion.stream, create=retire)
 
 
-async def _check(board: _Board, repository: Repository, check: CheckRun) -> None:
-    async def create() -> int:
-        return await repository.create_check(check)
-
-    async def update(check_id: int) -> bool:
-        await repository.update_check(check_id, check)
-        return True
-
-    async def find() -> int | None:
-        return await repository.find_check(sha=check.head_sha, name=check.name, external_id=check.external_id)
-
-    await board.put("check", digest_of(asdict(check)), create=create, update=update, find=find)
-
-
 async def _comment(miso: Miso, repository: Repository, application: Application, number: int, home: str) -> None:
     """The one comment of a pull request: edited, not repeated. Its surface belongs to the pull request's own stream."""
     if not number:
@@ -231,7 +151,7 @@ async def _comment(miso: Miso, repository: Repository, application: Application,
             sections={each.environment.id: _section(miso, each, home) for each in standings},
             now_us=now,
         )
-        board = await _board(miso, f"pull:{application.id}:{number}", 0)
+        board = await board_of(miso, f"pull:{application.id}:{number}", 0)
 
         async def create() -> int:
             return await repository.create_comment(number, body)
@@ -242,7 +162,7 @@ async def _comment(miso: Miso, repository: Repository, application: Application,
         async def find() -> int | None:
             return await repository.find_comment(number, messages.sticky_marker(application.id, number))
 
-        await board.put("comment", _hash(body), create=create, update=update, find=find)
+        await board.put("comment", hash_of(body), create=create, update=update, find=find)
 
 
 def _section(miso: Miso, standing: Standing, home: str) -> str:
@@ -266,14 +186,14 @@ async def _command(miso: Miso, rows: Sequence[Row]) -> None:
     first: Row = rows[0]
     where = first.body
     repository = miso.github.at(int(where["installation"]), int(where["repository"]), REPORT)
-    board = await _board(miso, first.stream, rows[-1].seq)
-    await _each(
+    board = await board_of(miso, first.stream, rows[-1].seq)
+    await take_turns(
         lambda: _reaction(board, repository, int(where["comment"]), refused=first.kind == Note.COMMAND_REFUSED),
         lambda: _reply(board, repository, int(where["pull_request"]), notes.last(rows, Note.COMMAND_ANSWERED)),
     )
 
 
-async def _reaction(board: _Board, repository: Repository, comment: int, *, refused: bool) -> None:
+async def _reaction(board: Board, repository: Repository, comment: int, *, refused: bool) -> None:
     if not comment:
         return
     content = "confused" if refused else "eyes"
@@ -287,7 +207,7 @@ async def _reaction(board: _Board, repository: Repository, comment: int, *, refu
     await board.put("reaction", content, create=react)
 
 
-async def _reply(board: _Board, repository: Repository, number: int, told: Row | None) -> None:
+async def _reply(board: Board, repository: Repository, number: int, told: Row | None) -> None:
     if told is None or not told.body["markdown"]:
         return
     marker = messages.reply_marker(board.stream)
@@ -299,10 +219,10 @@ async def _reply(board: _Board, repository: Repository, number: int, told: Row |
     async def find() -> int | None:
         return await repository.find_comment(number, marker)
 
-    await board.put("reply", _hash(body), create=reply, find=find)
+    await board.put("reply", hash_of(body), create=reply, find=find)
 
 
-# --- notices and gates -----------------------------------------------------------------------------------------------
+# --- notices ---------------------------------------------------------------------------------------------------------
 
 
 async def _refused_build(miso: Miso, rows: Sequence[Row]) -> None:
@@ -314,7 +234,7 @@ async def _refused_build(miso: Miso, rows: Sequence[Row]) -> None:
         faults=[ConfigFault(**fault) for fault in body["faults"]],
     )
     repository = miso.github.at(int(body["installation"]), int(body["repository"]), REPORT)
-    await _check(await _board(miso, rows[0].stream, rows[-1].seq), repository, check)
+    await put_check(await board_of(miso, rows[0].stream, rows[-1].seq), repository, check)
 
 
 async def _foreign(miso: Miso, rows: Sequence[Row]) -> None:
@@ -332,43 +252,4 @@ async def _foreign(miso: Miso, rows: Sequence[Row]) -> None:
         external_id=first.stream,
     )
     repository = miso.github.at(int(body["installation"]), int(body["repository"]), REPORT)
-    await _check(await _board(miso, first.stream, rows[-1].seq), repository, check)
-
-
-async def _gate(miso: Miso, rows: Sequence[Row]) -> int:
-    """Tell a gate what there is to tell. Returns when to look again, 0 when it has its last word.
-
-    The words that count, "approved" and "rejected", come from `gates.judge` alone; an exception on the way leaves the
-    gate as it is, to be asked again (security rule 26).
-    """
-    first: Row = rows[0]
-    if notes.last(rows, Note.GATE_ANSWERED):
-        return 0
-    answer: Answer = await gates.judge(miso, first)
-    body = first.body
-    repository = miso.github.at(int(body["installation"]), int(body["repository"]), GATE)
-    run, environment = int(body["run"]), str(body["environment"])
-    told = notes.last(rows, Note.GATE_WAITING)
-    comment = messages.gate_comment(answer.code, answer.sentence, answer.hint)
-    said: dict[str, Any] = {"state": answer.state, "code": answer.code, "sentence": answer.sentence}
-    if not answer.state and told is not None and told.body["code"] == answer.code:
-        return miso.clock.now_us() + _LOOK_AGAIN_US
-    try:
-        await repository.answer_gate(run, environment, state=answer.state or None, comment=comment)
-    except Refused as no:
-        if no.code != Code.GITHUB_REFUSED:
-            raise
-        # GitHub understood and says no: nothing waits there any more. It heard an earlier answer of ours whose own
-        # answer was lost, or somebody went past the gate. Asking again could only say the same.
-        said["closed"] = True
-    except Transient as later:
-        if answer.state or not later.outcome_unknown:
-            raise
-        # A word while it waits is said at most once: GitHub takes ten of them, and two are kept for the end.
-    kind = Note.GATE_ANSWERED if answer.state or "closed" in said else Note.GATE_WAITING
-    await notes.write(miso, first.stream, rows, kind, SYSTEM, said, show=False)
-    return 0 if kind is Note.GATE_ANSWERED else miso.clock.now_us() + _LOOK_AGAIN_US
-
-
-def _hash(body: str) -> str:
-    return hashlib.sha256(body.encode()).hexdigest()
+    await put_check(await board_of(miso, first.stream, rows[-1].seq), repository, check)
