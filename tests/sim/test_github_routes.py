@@ -35,16 +35,22 @@ async def eventful(app: App, world: World) -> dict[str, str]:
     await app.ask("POST", f"/repos/{REPO}/issues/comments/{said['id']}/reactions", bearer=token, body=reaction)
     deployed = f"/repos/{REPO}/deployments/{gate['deployment_id']}/statuses"
     assert (await app.ask("POST", deployed, bearer=token, body={"state": "in_progress"}))[0] == 201
-    team = github.create_team("acme", "Release team", members=["ann"])
+    github.create_team("acme", "Release team", members=["ann"])
     await world.delivered()
+    made = {"comment_id": said["id"], "deployment_id": gate["deployment_id"], "check_run_id": check["id"]}
+    return parameters(world, sha) | {name: str(number) for name, number in {**made, "run_id": run["id"]}.items()}
+
+
+def parameters(world: World, sha: str) -> dict[str, str]:
+    """Those that do not depend on what was made last."""
     return {
         "org_id": str(world.github.person("acme").id),
-        "team_id": str(team["id"]),
+        "team_id": str(next(iter(world.state.teams))),
         "org": "acme",
         "team_slug": "release-team",
         "installation_id": str(next(iter(world.state.installations))),
         "delivery_id": str(world.webhooks.log[-1].id),
-        "repository_id": str(github.state(REPO)["id"]),
+        "repository_id": str(world.github.state(REPO)["id"]),
         "owner": "acme",
         "repo": "shop",
         "path:.+": "docs/a.md",
@@ -59,10 +65,6 @@ async def eventful(app: App, world: World) -> dict[str, str]:
         "environment_name": "production",
         "pull_number": "1",
         "issue_number": "1",
-        "comment_id": str(said["id"]),
-        "deployment_id": str(gate["deployment_id"]),
-        "check_run_id": str(check["id"]),
-        "run_id": str(run["id"]),
     }
 
 

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.sim.client import SimClient
+from bot.sim.github.scenario import Scenario
+from bot.sim.github.scenario.ground import Ground
 from bot.sim.scenarios import REPOSITORY, Shop, build, open_shop
 from bot.sim.world import World
 
@@ -40,3 +42,8 @@ async def test_a_branch_and_an_open_pull_request_can_be_built(shop: Shop, sim: S
         ("push", "release/1", pushed["sha"]),
         ("pull_request", "change-1", pull["head_sha"]),
     ]
+
+
+def test_every_verb_can_be_called_from_another_process() -> None:
+    verbs = {name for name in dir(Scenario) if not name.startswith("_")} - set(dir(Ground))
+    assert verbs <= set(dir(SimClient))

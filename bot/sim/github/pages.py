@@ -185,9 +185,15 @@ class Pages:
             for action in found.actions
         )
         form = f'<form method="post">{self._people(repo)}{buttons}</form>' if buttons else ""
+        faults = "".join(
+            f"<li><code>{escape(each['path'])}:{each['start_line']}</code> {escape(each['message'])}</li>"
+            for each in found.annotations
+        )
         title = str(found.output.get("title") or found.name)
         word = _tag(found.conclusion or found.status)
-        return self._frame(repo, title, f"<p>{escape(found.name)} {word}</p><article>{output}</article>{form}")
+        return self._frame(
+            repo, title, f"<p>{escape(found.name)} {word}</p><article>{output}</article><ul>{faults}</ul>{form}"
+        )
 
     def _found(self, request: web.Request, repo: Repository) -> CheckRun:
         found = repo.checks.get(int(request.match_info["number"]))
