@@ -9,13 +9,14 @@ from collections.abc import Iterator
 
 from bot.domain.codes import Code
 from bot.domain.messages.entry import commit as short
+from bot.domain.messages.entry import moment
 from bot.domain.messages.escape import plain, quote
 from bot.domain.messages.preview import consequence, lines
 from bot.domain.messages.refusals import explain
-from bot.domain.messages.words import DESCRIPTION_LIMIT, moment, person
+from bot.domain.messages.words import DESCRIPTION_LIMIT, person, who_approves
 from bot.domain.model import CheckRun
 from bot.domain.pull_plan import PullPlan, Station, Travel
-from bot.domain.rules import Policy, Who
+from bot.domain.rules import Policy
 
 PLAN_CHECK = "miso / plan"
 BYTES = 60_000
@@ -136,14 +137,7 @@ def _approval(policy: Policy | None) -> str:
         return "nothing is allowed: no policy"
     if not policy.approvals:
         return "none needed"
-    groups = "".join(f", {group.count} of them from {quote(group.name, 60)}" for group in policy.groups[:5])
-    return f"{policy.approvals} by {_who(policy.approve)}{groups}"
-
-
-def _who(who: Who) -> str:
-    if who.named:
-        return f"people that the policy names, with the role `{who.role}`"
-    return f"people with the role `{who.role}`"
+    return f"{policy.approvals}: {who_approves(policy)}"
 
 
 def _section(station: Station) -> str:
