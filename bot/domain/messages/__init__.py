@@ -4,6 +4,7 @@ Called by verbs, doors and windows alike: values in, Markdown out. Pure: it fetc
 nothing. Text that somebody outside wrote passes `quote` or `plain` before it is part of anything (security rule 14).
 """
 
+from bot.domain.messages.approvals import PARTS
 from bot.domain.messages.buttons import Button, button_identifier, buttons_of, is_current, parse_button
 from bot.domain.messages.escape import bare, plain, quote, vouched
 from bot.domain.messages.notices import (
@@ -13,6 +14,12 @@ from bot.domain.messages.notices import (
     gate_comment,
     out_of_band,
     retired,
+)
+from bot.domain.messages.policy_replies import (
+    reply_policy,
+    reply_policy_accepted,
+    reply_policy_counted,
+    reply_policy_rejected,
 )
 from bot.domain.messages.refusals import (
     TABLE,
@@ -28,30 +35,41 @@ from bot.domain.messages.replies import (
     HELP,
     reply_apology,
     reply_approved,
+    reply_banned,
+    reply_cancelled,
+    reply_clear_asked,
     reply_cleared,
     reply_decision,
     reply_help,
+    reply_locked,
     reply_marker,
     reply_refused,
     reply_rejected,
     reply_requested,
+    reply_revoked,
     reply_status,
+    reply_unlocked,
     reply_why,
     with_marker,
 )
 from bot.domain.messages.report import Links, Report, check_name, report
+from bot.domain.messages.rules_text import RULES, RuleLine, rules_markdown, rules_table
 from bot.domain.messages.sticky import Standing, marker, sticky_comment, sticky_marker
-from bot.domain.messages.words import headline, next_step
+from bot.domain.messages.waiting import reminder, superseded
+from bot.domain.messages.words import headline, next_step, who_approves, who_may
 
 __all__ = [
     "BUILD_CHECK",
     "HELP",
+    "PARTS",
+    "RULES",
     "TABLE",
     "WHO",
     "Button",
     "Explanation",
     "Links",
     "Report",
+    "RuleLine",
     "Standing",
     "bare",
     "build_check",
@@ -73,21 +91,37 @@ __all__ = [
     "quote",
     "refusal",
     "refusal_of",
+    "reminder",
     "reply_apology",
     "reply_approved",
+    "reply_banned",
+    "reply_cancelled",
+    "reply_clear_asked",
     "reply_cleared",
     "reply_decision",
     "reply_help",
+    "reply_locked",
     "reply_marker",
+    "reply_policy",
+    "reply_policy_accepted",
+    "reply_policy_counted",
+    "reply_policy_rejected",
     "reply_refused",
     "reply_rejected",
     "reply_requested",
+    "reply_revoked",
     "reply_status",
+    "reply_unlocked",
     "reply_why",
     "report",
     "retired",
+    "rules_markdown",
+    "rules_table",
     "sticky_comment",
     "sticky_marker",
+    "superseded",
     "vouched",
+    "who_approves",
+    "who_may",
     "with_marker",
 ]

@@ -6,54 +6,31 @@ the documentation's table.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
+from bot.domain.codes import Code
 from bot.domain.commands import USAGE, Verb
-from bot.domain.decision import Decision, Fixer, RuleResult, Verdict
+from bot.domain.decision import Decision, Verdict
+from bot.domain.messages.approvals import break_glass
 from bot.domain.messages.entry import commit as short
-from bot.domain.messages.entry import digest
+from bot.domain.messages.entry import digest, end
 from bot.domain.messages.escape import quote, vouched
-from bot.domain.messages.refusals import WHO, explain_rule, refusal_of
+from bot.domain.messages.refusals import refusal_of
+from bot.domain.messages.rules_text import rules_markdown
 from bot.domain.messages.sticky import Standing, marker, table
-from bot.domain.messages.words import approvals_wanted, missing, next_step, person, waits_for_people
-from bot.domain.model import Actor, Environment, Hold, Release
+from bot.domain.messages.words import (
+    approvals_wanted,
+    missing,
+    next_step,
+    person,
+    waits_for_people,
+    who_approves,
+)
+from bot.domain.model import Actor, Ban, Environment, Lock, Release
 from bot.domain.promotion import Promotion
+from bot.domain.release_story import CLEAR_HOURS
 from bot.errors import Refused
-
-RULES: Mapping[str, str] = {
-    "requester": "whoever asks may ask",
-    "identity": "the repository is the registered one",
-    "release": "there is a release of this commit",
-    "registry": "the image comes from an allowed registry",
-    "image": "the image still exists",
-    "tag": "the tag still points to it",
-    "order": "it was healthy one stage earlier",
-    "target": "it was healthy here before",
-    "holds": "it is not held",
-    "fence": "nothing newer runs here",
-    "settings": "its settings come with a new image",
-    "duplicate": "it is not here or on its way already",
-    "authors": "everybody whose work it is, is known",
-    "open": "it still waits for approval",
-    "request": "it is what was asked for",
-    "evidence": "it is what was shown to those who approve",
-    "policy": "the rules are those that it was asked under",
-    "approver": "whoever approves may approve",
-    "second_person": "whoever approves is somebody else",
-    "approvals": "the approvals still count",
-    "config": "the repository's own configuration is in order",
-    "source": "the image comes from where the policy wants it from",
-    "branch": "builds of its branch may come here",
-    "checks": "the required checks succeeded",
-    "soak": "it was healthy one stage earlier for long enough",
-    "availability": "what it runs on is as much as the policy demands",
-    "probe": "its health is proved as strongly as the policy demands",
-    "freeze": "nothing is frozen here now",
-    "lock": "nobody else keeps it locked",
-    "turn": "nothing older goes first",
-    "break_glass": "nobody goes past rules who may not",
-}
-"""What each rule of the policy demands, in a few words."""
 
 _HELP: Mapping[Verb, str] = {
     Verb.PROMOTE: "carry this pull request's release, or that of a commit, to `dev`, `test` or `production`; with "
@@ -96,14 +73,13 @@ def reply_decision(decision: Decision, environment: Environment) -> str:
     obstacles = [result for result in decision.obstacles if result.code is not None]
     if len(obstacles) < 2:
         return reply_refused(refusal_of(decision))
-    lines = "\n".join(_rule(result) for result in obstacles)
-    return f"Not yet: {len(obstacles)} rules for {environment.stage} are not met.\n\n{lines}"
+    return f"Not yet: {len(obstacles)} rules for {environment.stage} are not met.\n\n{rules_markdown(obstacles)}"
 
 
-def reply_requested(promotion: Promotion, environment: Environment) -> str:
-    """A promotion or rollback was accepted; what happens next."""
+def reply_requested(promotion: Promotion, environment: Environment, *, preview: str = "") -> str:
+    """A promotion or rollback was accepted; what happens next. `preview`: what it changes, as Markdown."""
     request, release = promotion.request, promotion.request.release
-    this, waits = f"{short(release.commit)} (image {digest(release.digest)})", waits_for_people(promotion)
+    this = f"{short(release.commit)} (image {digest(release.digest)})"
     if request.rollback:
         what = f"{environment.stage} is to go back to {this}."
     else:
@@ -111,9 +87,19 @@ def reply_requested(promotion: Promotion, environment: Environment) -> str:
             f" in place of {short(request.previous.commit)}" if request.previous else ", as the first release there"
         )
         what = f"{this} is to go to {environment.stage}{instead}."
-    if waits:
-        return f"{what}\n\nIt waits for {approvals_wanted(promotion)}. {next_step(promotion, environment)}"
-    return f"{what}\n\nIt starts in a moment; its check run and Miso's comment on the pull request follow it."
+    starts = "It starts in a moment; its check run and Miso's comment on the pull request follow it."
+    follows = _waits(promotion, environment) if waits_for_people(promotion) else starts
+    shown = f"**What would change**\n\n{preview}" if preview else ""
+    return "\n\n".join(part for part in (break_glass(promotion), what, shown, follows) if part)
+
+
+def _waits(promotion: Promotion, environment: Environment) -> str:
+    """For what, for whom, until when, and the line to type."""
+    request = promotion.request
+    text = f"It waits for {approvals_wanted(promotion)}. {next_step(promotion, environment)}"
+    named = request.policy.approve.named or request.policy.groups
+    text += f" Whose approval counts: {who_approves(request.policy)}." if named else ""
+    return f"{text} Without a decision it ends at {end(request.deadline_us)}." if request.deadline_us else text
 
 
 def reply_approved(promotion: Promotion, environment: Environment, actor: Actor) -> str:
@@ -123,20 +109,81 @@ def reply_approved(promotion: Promotion, environment: Environment, actor: Actor)
     count = f"{given} of {needed}."
     if missing(promotion):
         return f"{what}{count} It still waits for {approvals_wanted(promotion)}, from somebody else."
-    return f"{what}{count} It starts in a moment."
+    return f"{what}{count} It starts in a moment. Until then `/revoke` takes the approval back."
+
+
+def reply_revoked(promotion: Promotion, environment: Environment, actor: Actor) -> str:
+    """An approval was taken back."""
+    what = (
+        f"{person(actor)} took the approval of {short(promotion.request.release.commit)} for {environment.stage} back."
+    )
+    if not waits_for_people(promotion):
+        return f"{what} The other approvals are still enough."
+    return f"{what} Nothing was deployed. {_waits(promotion, environment)}"
 
 
 def reply_rejected(promotion: Promotion, environment: Environment, actor: Actor) -> str:
     """A promotion was stopped."""
+    return _stopped(promotion, environment, f"{person(actor)} rejected")
+
+
+def reply_cancelled(promotion: Promotion, environment: Environment, actor: Actor) -> str:
+    """Whoever asked for a promotion, or an operator, wants it no more."""
+    return _stopped(promotion, environment, f"{person(actor)} cancelled")
+
+
+def _stopped(promotion: Promotion, environment: Environment, who_did: str) -> str:
     reason = f" Reason: {quote(promotion.sentence, 500)}." if promotion.sentence else ""
-    what = f"{person(actor)} rejected {short(promotion.request.release.commit)} for {environment.stage}.{reason}"
-    return f"{what} Nothing was deployed. `/promote {environment.stage}` asks for it again."
+    what = f"{who_did} {short(promotion.request.release.commit)} for {environment.stage}.{reason}"
+    return f"{what} Nothing was deployed. {next_step(promotion, environment)}".strip()
 
 
-def reply_cleared(lifted: Sequence[Hold], actor: Actor, reason: str) -> str:
-    """Holds were lifted."""
-    releases = ", ".join(dict.fromkeys(short(hold.commit) for hold in lifted)) or "It"
-    return f"{person(actor)} let {releases} try again. Reason: {quote(reason, 500)}. Promote it when you are ready."
+def reply_banned(ban: Ban) -> str:
+    """A release was rejected for good."""
+    return (
+        f"{person(ban.by)} rejected {short(ban.commit)} (image {digest(ban.digest)}) for good. "
+        f"Reason: {quote(ban.reason, 500)}.\n\n"
+        "Neither this commit nor this image goes to any environment any more. Where it runs already, it stays: "
+        "`/rollback <environment>` goes back. If it was a mistake, operators lift it with "
+        f"`/clear @{_typed(ban.commit)} <reason>`."
+    )
+
+
+def reply_clear_asked(commit: str, actor: Actor, reason: str, needs: int) -> str:
+    """One operator wants a held or rejected release to try again; others must agree."""
+    others = "one more operator agrees" if needs == 1 else f"{needs} more operators agree"
+    return (
+        f"{person(actor)} wants to let {short(commit)} try again. Reason: {quote(reason, 500)}.\n\n"
+        f"Nothing is lifted before {others}: `/clear @{_typed(commit)} <reason>`. "
+        f"Without that, this word no longer counts after {CLEAR_HOURS} hours.\n\n{_small(Code.CLEAR_NEEDS_SECOND)}"
+    )
+
+
+def reply_cleared(commit: str, by: Sequence[Actor], reason: str) -> str:
+    """Holds and bans were lifted."""
+    people = " and ".join(person(actor) for actor in by[:5]) or "Somebody"
+    return f"{people} let {short(commit)} try again. Reason: {quote(reason, 500)}. Promote it when you are ready."
+
+
+def _typed(commit: str) -> str:
+    return commit[:12] if re.fullmatch(r"[0-9a-f]{12,40}", commit) else "sha"
+
+
+def reply_locked(environment: Environment, lock: Lock) -> str:
+    """An environment is kept as it is."""
+    until = f"until {end(lock.until_us)}" if lock.until_us else "until the lock is taken off"
+    return (
+        f"{person(lock.owner)} locked {environment.stage} {until}. Reason: {quote(lock.reason, 500)}.\n\n"
+        f"Nobody else's promotion or rollback begins there meanwhile; what has begun is finished. "
+        f"`/unlock {environment.stage}` takes it off; others than {person(lock.owner)} give a reason."
+    )
+
+
+def reply_unlocked(environment: Environment, lock: Lock, actor: Actor, reason: str) -> str:
+    """A lock was taken off."""
+    whose = "the lock" if lock.owner == actor else f"the lock of {person(lock.owner)}"
+    why = f" Reason: {quote(reason, 500)}." if reason else ""
+    return f"{person(actor)} took {whose} off {environment.stage}.{why} Promotions begin there again."
 
 
 def reply_status(standings: Sequence[Standing], *, now_us: int = 0) -> str:
@@ -147,7 +194,6 @@ def reply_status(standings: Sequence[Standing], *, now_us: int = 0) -> str:
 def reply_why(decision: Decision, environment: Environment, release: Release | None) -> str:
     """Every rule with its outcome, who can change it and the line to type. Asks for nothing."""
     what = short(release.commit) if release else "a release that Miso does not know"
-    obstacles, met = decision.obstacles, [result for result in decision.rules if result.passed]
     if decision.verdict is Verdict.ALLOW:
         verdict = f"Yes: {what} may go to {environment.stage} now. Type `/promote {environment.stage}`."
     elif decision.verdict is Verdict.NEEDS_APPROVAL:
@@ -158,12 +204,9 @@ def reply_why(decision: Decision, environment: Environment, release: Release | N
     else:
         verdict = f"Not yet: {what} may not go to {environment.stage}."
         verdict += "" if decision.rules else f" {refusal_of(decision).sentence}"
-    lines = "\n".join(_rule(result) for result in obstacles)
-    passed = "\n".join(f"- {_demand(result)}" for result in met)
-    title = f"{len(met)} rule{'' if len(met) == 1 else 's'} met"
-    folded = f"<details><summary>{title}</summary>\n\n{passed}\n\n</details>" if met else ""
-    code = _small(decision.code) if decision.code and not obstacles and decision.refused else ""
-    return "\n\n".join(part for part in (f"**{verdict}**", lines, folded, code) if part)
+    bare = decision.code and not decision.obstacles and decision.refused
+    code = _small(decision.code) if decision.code and bare else ""
+    return "\n\n".join(part for part in (f"**{verdict}**", rules_markdown(decision.rules), code) if part)
 
 
 def reply_help() -> str:
@@ -183,16 +226,6 @@ def reply_apology(delivery: str) -> str:
         f"Something went wrong on Miso's side, and this was not carried out. Whoever runs Miso finds it under "
         f"{quote(delivery, 80)}.\n\n{_small('handler_failed')}"
     )
-
-
-def _rule(result: RuleResult) -> str:
-    said = explain_rule(result)
-    who = f" Who can change it: {WHO[result.fixer]}." if result.fixer not in (Fixer.NOBODY, Fixer.WAIT) else ""
-    return f"- **{said.title}.** {said.sentence} {said.hint}{who} {_small(said.code)}"
-
-
-def _demand(result: RuleResult) -> str:
-    return RULES.get(result.rule) or quote(result.rule, 40)
 
 
 def _small(code: str) -> str:

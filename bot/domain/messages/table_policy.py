@@ -27,14 +27,14 @@ POLICY: Mapping[Code, Entry] = {
     ),
     Code.CHECK_MISSING: Entry(
         "A required check has not run",
-        "{stage} requires {check}, and GitHub shows no such check on {commit}.",
-        "Run it on this commit. A check of the same name by another App does not count.",
+        "{stage} requires {check}, which has not run to its end on {commit}.",
+        "Run it on this commit, or wait for it. A check of the same name by another App does not count.",
         Fixer.WRITER,
     ),
     Code.CHECK_FAILED: Entry(
-        "A required check has not succeeded",
-        "{stage} requires {check}, which has not succeeded on {commit}.",
-        "If it still runs, wait for it. Otherwise correct what it found, and merge that.",
+        "A required check did not succeed",
+        "{stage} requires {check}, which did not succeed on {commit}.",
+        "Correct what it found and merge that, or run it again if it was disturbed.",
         Fixer.WRITER,
     ),
     Code.CHECKS_UNKNOWN: Entry(
@@ -77,8 +77,9 @@ POLICY: Mapping[Code, Entry] = {
     Code.LOCKED: Entry(
         "Somebody keeps it as it is",
         "{stage} is locked by {who} until {until}{reason}.",
-        "Ask {who} to type `/unlock`, or wait.",
+        "Ask {who} to take it off with {command}, or wait.",
         Fixer.WRITER,
+        "/unlock <environment>",
     ),
     Code.RELEASE_REJECTED: Entry(
         "The release was rejected for good",

@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 
 from bot.domain.codes import Code
 from bot.domain.messages.entry import commit as short
-from bot.domain.messages.entry import moment
+from bot.domain.messages.entry import minutes, moment
 from bot.domain.messages.escape import bare, plain, quote, vouched
 from bot.domain.messages.refusals import explain
 from bot.domain.model import Actor, ActorKind, Environment, Release, Stage, Status
 from bot.domain.promotion import Promotion, is_open
+from bot.domain.rules import Policy, Who
 
 DESCRIPTION_LIMIT = 140
 
@@ -39,6 +40,37 @@ def person(actor: Actor | None) -> str:
     """The same as Markdown."""
     shown = name_of(actor)
     return quote(shown, 60) if actor is not None and shown == actor.login else shown
+
+
+def who_may(who: Who) -> str:
+    """A set of people as a phrase, by the numbers that the policy has: nobody is called by it."""
+    if not who.named:
+        return f"anybody with at least the role {quote(who.role, 40)}"
+    named = [f"a member of team {team}" for team in who.teams] + [f"account {user}" for user in who.users]
+    more = [f"{len(named) - _NAMED} more"] if len(named) > _NAMED else []
+    return f"{_either([*named[:_NAMED], *more])}, with at least the role {quote(who.role, 40)}"
+
+
+_NAMED = 6
+
+
+def _either(parts: Sequence[str]) -> str:
+    return " or ".join(part for part in (", ".join(parts[:-1]), parts[-1]) if part)
+
+
+def who_approves(policy: Policy) -> str:
+    """The same for approvals, with the groups of which some must be. Whose work it is, never counts (rule 9)."""
+    groups = [f"{group.count} of them {who_may(group.who)} ({quote(group.name, 60)})" for group in policy.groups[:5]]
+    return "; ".join((who_may(policy.approve), *groups))
+
+
+def asked_because(promotion: Promotion, environment: Environment) -> str:
+    """Why Miso asked by itself, as a phrase; empty when somebody else asked."""
+    before = environment.stage.before
+    if promotion.request.requester.kind is not ActorKind.SYSTEM or before is None:
+        return ""
+    soaked = promotion.request.policy.soak_minutes
+    return f"because it was healthy in {before}" + (f" for {minutes(soaked)}" if soaked else "")
 
 
 def duration(from_us: int, to_us: int) -> str:
@@ -66,16 +98,22 @@ def approvals_wanted(promotion: Promotion) -> str:
 
 def headline(promotion: Promotion, *, now_us: int = 0) -> str:
     """What it is doing, in a few plain words without full stop."""
+    line = _headline(promotion)
     if promotion.paused_until_us > now_us > 0:
-        return plain(f"Waits until {moment(promotion.paused_until_us)}: {_title(promotion)}", DESCRIPTION_LIMIT)
-    return plain(_headline(promotion), DESCRIPTION_LIMIT)
+        line = f"Waits until {moment(promotion.paused_until_us)}: {_title(promotion)}"
+    return plain(f"{BREAK_GLASS_MARK} · {line}" if promotion.request.break_glass else line, DESCRIPTION_LIMIT)
+
+
+BREAK_GLASS_MARK = "⚠ break-glass"
+"""Stands for ever before whatever is said of a promotion that went past rules."""
 
 
 def _headline(promotion: Promotion) -> str:
     back, this = _short(promotion.request.previous), _short(promotion.request.release)
     match promotion.status:
         case Status.REQUESTED:
-            return f"Waits for {approvals_wanted(promotion)}" if missing(promotion) else _ACCEPTED
+            gone = f"; {len(promotion.voided)} given no longer counts" if promotion.voided else ""
+            return f"Waits for {approvals_wanted(promotion)}{gone}" if missing(promotion) else _ACCEPTED
         case Status.APPROVED if not promotion.request.approvals_needed:
             return _ACCEPTED
         case Status.DEPLOYING:
@@ -102,6 +140,7 @@ _FIXED: Mapping[Status, str] = {
     Status.ROLLED_BACK: "Did not work; {back} runs again",
     Status.STUCK: "Needs a person: going back did not work either",
     Status.REJECTED: "Rejected by {who}",
+    Status.CANCELLED: "Cancelled by {who}",
     Status.REFUSED: "Refused: {title}",
     Status.SUPERSEDED: "A newer release took its place",
     Status.NEWER: "A newer version of Miso is looking after this",
@@ -122,9 +161,11 @@ def _short(release: Release | None) -> str:
 
 def why(promotion: Promotion) -> str:
     """Why it is not live, as one Markdown paragraph; empty when there is nothing to explain."""
-    if promotion.status is Status.REJECTED:
+    if promotion.status in (Status.REJECTED, Status.CANCELLED):
         said = f": {quote(promotion.sentence, 500)}" if promotion.sentence else ", without giving a reason."
-        return f"{person(promotion.actor)} rejected it{said}"
+        return f"{person(promotion.actor)} {promotion.status} it{said}"
+    if promotion.status is Status.SUPERSEDED:
+        return "A newer release was asked for before this one began, so nothing of it was deployed."
     if promotion.code not in set(Code) or promotion.status in (Status.LIVE, Status.SUPERSEDED, Status.NEWER):
         return ""
     said = vouched(promotion.sentence) if promotion.sentence else explain(Code(promotion.code)).sentence
@@ -132,12 +173,19 @@ def why(promotion: Promotion) -> str:
     return " ".join(part for part in (said, hint, f"<sub>`{promotion.code}`</sub>") if part)
 
 
+def _approver(who: Who) -> str:
+    if not who.named and who.role == Who().role:
+        return "Somebody"
+    said = who_may(who).replace("anybody", "somebody")
+    return said[0].upper() + said[1:]
+
+
 def next_step(promotion: Promotion, environment: Environment, waiting_for: Sequence[str] = ()) -> str:
     """Who may do what now and the exact line to type, as Markdown; empty when nobody needs to do anything."""
     stage, commit = environment.stage, promotion.request.release.commit[:12]
     if waits_for_people(promotion):
         people = ", ".join(quote(name, 60) for name in waiting_for[:10])
-        who = people or "Somebody who did not write, merge or request it"
+        who = people or f"{_approver(promotion.request.policy.approve)} who did not write, merge or request it"
         return f"{who} can type `/approve`, or `/reject` with a reason."
     if is_open(promotion):
         return ""
@@ -150,7 +198,7 @@ def next_step(promotion: Promotion, environment: Environment, waiting_for: Seque
             return f"{onward}{back}".strip()
         case Status.STUCK:
             return f"Look at the resource in Azure. Then `/rollback {stage}` or another release puts it right."
-        case Status.REJECTED:
+        case Status.REJECTED | Status.CANCELLED:
             return f"{again} asks for it again."
         case _ if promotion.held:
             return f"It is held. Once its cause is understood: `/clear @{commit} <reason>`."
