@@ -8,10 +8,11 @@ from typing import Any
 from hypothesis import given as given_that
 from hypothesis import strategies as st
 
+from bot.domain import environment_story
 from bot.domain import promotion as promotions
 from bot.domain.environments import apply, rebuild
 from bot.domain.model import EnvironmentState, Hold, Release, Row
-from bot.domain.promotion import Kind
+from bot.domain.promotion import VERSION, Kind
 from tests.domain import given
 
 PLACE = given.PRODUCTION.id
@@ -89,7 +90,7 @@ def test_a_failure_is_held_once() -> None:
 def test_rows_of_a_newer_miso_change_nothing() -> None:
     newer = story("deploy.started", "deploy.teleported", "deploy.done", "probe.passed")
     assert after(newer) == replace(EMPTY, version=1, busy="one"), "a newer Miso still has it under way"
-    versioned = [replace(row, v=2) if row.kind == "deploy.done" else row for row in story(*GOOD)]
+    versioned = [replace(row, v=VERSION + 1) if row.kind == "deploy.done" else row for row in story(*GOOD)]
     assert after(versioned) == replace(EMPTY, version=1, busy="one")
 
 
@@ -97,18 +98,47 @@ def test_rows_of_other_streams_are_passed_over() -> None:
     assert rebuild([given.row("application.registered", 1), given.row("deploy.done", 2)]) == {}
 
 
+def seen(found: str, seq: int = 1, stream: str = "place") -> Row:
+    body = {"expected": given.NEW_DIGEST, "found": found, "running": "one"}
+    return replace(given.row("drift.seen", seq, **body), stream=stream)
+
+
+def test_a_deployment_or_a_way_back_puts_right_what_somebody_else_had_put_there() -> None:
+    changed = after(story(*GOOD), [seen("sha256:x")])
+    assert changed.drift is not None
+    assert after(story(*GOOD), [seen("sha256:x")], story(*GOOD[:3], stream="two")).drift == changed.drift
+    assert after(story(*GOOD), [seen("sha256:x")], story(*GOOD[:4], stream="two")).drift is None
+    assert after(story(*GOOD), story(*BAD[:4], stream="two"), [seen("")], story(*BAD, stream="two")[-1:]).drift is None
+
+
 KINDS = [kind.value for kind in Kind if kind is not Kind.REQUESTED]
 
 
-@given_that(st.lists(st.lists(st.sampled_from(KINDS), max_size=12), min_size=1, max_size=3))
-def test_any_journal_projects_one_version_for_each_change(many: list[list[str]]) -> None:
+BODIES: dict[str, dict[str, Any]] = {
+    "environment.locked": {"reason": "fair", "login": "bob", "until_us": 0, "cause": "c"},
+    "environment.unlocked": {"reason": "", "login": "bob", "cause": "c"},
+    "drift.seen": {"expected": given.NEW_DIGEST, "found": ""},
+    "drift.ended": {},
+}
+BESIDE = st.tuples(st.sampled_from(sorted(BODIES)), st.integers(0, 30))
+
+
+@given_that(
+    st.lists(st.lists(st.sampled_from(KINDS), max_size=12), min_size=1, max_size=3), st.lists(BESIDE, max_size=6)
+)
+def test_any_journal_projects_one_version_for_each_change(many: list[list[str]], beside: list[tuple[str, int]]) -> None:
     state, version = EMPTY, 0
     rows = [row for n, kinds in enumerate(many) for row in story(*kinds, stream=f"s{n}")]
+    for n, (kind, at) in enumerate(beside, start=1):
+        rows.insert(min(at, len(rows)), replace(given.row(kind, n, **BODIES[kind]), stream="place"))
     streams: dict[str, promotions.Promotion] = {}
     for row in rows:
-        before = streams.get(row.stream)
-        streams[row.stream] = promotions.fold([row]) if before is None else promotions.apply(before, row)
-        changed = apply(state, row, streams[row.stream])
+        if row.stream == "place":
+            changed = environment_story.apply(state, row)
+        else:
+            before = streams.get(row.stream)
+            streams[row.stream] = promotions.fold([row]) if before is None else promotions.apply(before, row)
+            changed = apply(state, row, streams[row.stream])
         if changed is not None:
             assert replace(changed, version=state.version) != state, "a version is a change"
             state, version = changed, version + 1
