@@ -50,9 +50,10 @@ async def test_checks_are_those_of_this_very_commit_and_of_no_branch(bench: Benc
     sim.foreign_check(REPO, "scan", before)
     after = sim.push(REPO, "bea", {"a": "1"})["sha"]
     assert await bench.facts.checks(after, ["scan"]) == ()
-    with pytest.raises(Refused) as refused:
-        await bench.facts.checks("main", ["scan"])
-    assert refused.value.code == "sha_malformed"
+    for unknown, code in (("main", "sha_malformed"), ("0" * 40, "github_refused")):
+        with pytest.raises(Refused) as refused:
+            await bench.facts.checks(unknown, ["scan"])
+        assert refused.value.code == code
 
 
 async def test_no_check_is_asked_for_when_none_is_wanted(bench: Bench) -> None:

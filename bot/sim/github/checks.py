@@ -147,7 +147,10 @@ def list_annotations(call: Call) -> Any:
 def list_checks(call: Call) -> Any:
     """Newest first; by name, status, App, and by default only the latest of each name and App."""
     repo, query = call.repository, call.request.query
-    sha = repo.resolve(call.name("ref"))
+    try:
+        sha = repo.resolve(call.name("ref"))
+    except Problem:
+        raise Problem(422, f"No commit found for SHA: {call.name('ref')}") from None
     found = [check for check in reversed(repo.checks.values()) if check.head_sha == sha]
     if query.get("filter", "latest") == "latest":
         found = list({(check.app, check.name): check for check in reversed(found)}.values())[::-1]
