@@ -129,12 +129,6 @@ class Policy:
     """Whether two people may go past the rules of `bot.domain.policy.SKIPPABLE`."""
 
 
-def teams_named(policy: Policy) -> frozenset[int]:
-    """Every team whose members a decision under this policy must know."""
-    everybody = (policy.request, policy.approve, policy.rollback, *(group.who for group in policy.groups))
-    return frozenset(team for who in everybody for team in who.teams)
-
-
 @dataclass(frozen=True, kw_only=True)
 class PolicySet:
     """A whole policy, as the ledger keeps it: one for each stage, and for single environments by GUID."""

@@ -7,20 +7,17 @@ what has begun is finished or undone. It answers with the row that says why not;
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Any
 
 from bot.context import Miso, Repository
 from bot.domain import policy
 from bot.domain.codes import Code
-from bot.domain.decision import Asked, Decision, RuleState, Standing
+from bot.domain.decision import Asked, Decision, RuleState
 from bot.domain.messages import refusal, refusal_of
 from bot.domain.model import Environment, NewRow
 from bot.domain.promotion import Approval, Kind, Promotion, rules_as_body
-from bot.domain.rules import Policy, teams_named
 from bot.errors import Refused, Transient
 from bot.services import access, knowledge, promotions
-from bot.services.access import Origin, Place
+from bot.services.access import Origin
 from bot.services.knowledge import Known
 
 MOST_PAUSES = 60
@@ -60,26 +57,20 @@ async def _decide(miso: Miso, promotion: Promotion, environment: Environment, as
     placing = asyncio.ensure_future(access.bind(miso, origin, environment.stage))
     known, standings, _ = await asyncio.gather(
         knowledge.gather(miso, asked, repository, placing),
-        _standings(miso, promotion, placing),
+        promotions.standings_of(miso, promotion, placing),
         _still_as_typed(promotion, repository),
     )
-    whole, now_us = known.effective.policies, miso.clock.now_us()
-    demanded: Policy | None = known.policy if whole is not None else None
-    more: dict[str, Any] = {"policies": whole} if whole is not None else {}
     decision = policy.decide_effect(
-        promotion, asked, known.facts, demanded, miso.rules, now_us, standings=standings, **more
+        promotion,
+        asked,
+        known.facts,
+        known.policy,
+        miso.rules,
+        miso.clock.now_us(),
+        standings=standings,
+        policies=known.policies,
     )
     return decision, known
-
-
-async def _standings(miso: Miso, promotion: Promotion, placing: Awaitable[Place]) -> dict[int, Standing]:
-    """What everybody who approved may do now (rule 5): a right that is gone takes the approval with it."""
-    if not promotion.approvals:
-        return {}
-    place, named = await placing, teams_named(promotion.request.policy)
-    people = [approval.actor for approval in promotion.approvals]
-    found = await asyncio.gather(*(access.standing(miso, place, person, named) for person in people))
-    return {person.id: standing for person, standing in zip(people, found, strict=True)}
 
 
 async def _still_as_typed(promotion: Promotion, repository: Repository) -> None:

@@ -242,12 +242,27 @@ async def _unlock(job: Job) -> Answer:
 
 
 async def _policy(job: Job) -> Answer:
-    word, hash_prefix = job.command.word, job.command.hash
+    word, prefix = job.command.word, job.command.hash
     if word == "accept":
-        return Answer(markdown=await policies.agree(job.miso, job.actor, hash_prefix, job.cause))
+        done = await policies.agree(job.miso, job.actor, prefix, job.cause)
+        if done.accepted is None:
+            return Answer(markdown=messages.reply_policy_counted(done.proposal.hash, done.proposal.agreed))
+        now = done.accepted
+        return Answer(markdown=messages.reply_policy_accepted(now.version, now.hash, now.by, now.difference))
     if word == "reject":
-        return Answer(markdown=await policies.reject(job.miso, job.actor, hash_prefix, job.cause))
-    return Answer(markdown=await policies.shown(job.miso))
+        gone = await policies.reject(job.miso, job.actor, prefix, job.cause)
+        return Answer(markdown=messages.reply_policy_rejected(gone.hash, job.actor))
+    accepted, proposal = await policies.accepted(job.miso), await policies.pending(job.miso)
+    told = messages.reply_policy(
+        accepted.version if accepted is not None else 0,
+        accepted.hash if accepted is not None else "",
+        accepted.at_us if accepted is not None else 0,
+        pending=proposal.hash if proposal is not None else "",
+        difference=proposal.difference if proposal is not None else (),
+        loosens=proposal.loosens if proposal is not None else (),
+        given=proposal.agreed if proposal is not None else (),
+    )
+    return Answer(markdown=told)
 
 
 async def _status(job: Job) -> Answer:

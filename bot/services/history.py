@@ -113,7 +113,7 @@ async def _again(miso: Miso, row: Row, policies: PolicySet) -> Replayed:
     asked = _ASKED.validate_python(body["asked"])
     # What its repository tightened that day is none of the other policy's business: it counts again.
     own = parsed(body["own_file"]) if body["own_file"] else None
-    demanded = tightened(policies, asked.environment, own)
+    demanded = tightened(policies, asked.environment, own.policy if own else {})
     before = policy_from_body(body["policy"]) if body["policy"] else None
     facts = _as_far_as_asked(_FACTS.validate_python(body["facts"]), before, demanded)
     decision = policy.decide(asked, facts, demanded, miso.rules, int(body["at_us"]), policies)

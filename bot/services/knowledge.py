@@ -16,7 +16,7 @@ from bot.domain import plan, policy
 from bot.domain.decision import Asked, Decision, Facts
 from bot.domain.model import ActorKind, Capacity, CheckSeen, EnvironmentState, Plan, PullRequest, Release
 from bot.domain.policy import commits_to_look_up
-from bot.domain.rules import Policy, teams_named
+from bot.domain.rules import Policy, PolicySet
 from bot.errors import MisoError
 from bot.services import access, audits, holds, journal, policies
 from bot.services.access import Place
@@ -36,12 +36,14 @@ class Known:
     def policy(self) -> Policy | None:
         return self.effective.policy
 
+    @property
+    def policies(self) -> PolicySet:
+        """The accepted policy as a whole; an empty one, which allows nothing, where there is none."""
+        return self.effective.policies or PolicySet()
+
     def decide(self, miso: Miso, asked: Asked, now_us: int) -> Decision:
         """May this be asked for? The decision of every door."""
-        whole = self.effective.policies
-        if whole is None:
-            return policy.decide(asked, self.facts, None, miso.rules, now_us)
-        return policy.decide(asked, self.facts, self.policy, miso.rules, now_us, whole)
+        return policy.decide(asked, self.facts, self.policy, miso.rules, now_us, self.policies)
 
 
 async def gather(miso: Miso, asked: Asked, repository: Repository, placing: Awaitable[Place]) -> Known:
@@ -113,7 +115,7 @@ async def _teams(miso: Miso, asked: Asked, place: Place, demanded: Policy) -> fr
     if asked.requester.kind is not ActorKind.PERSON:
         return frozenset()
     owner, installation = place.identity.owner_id, place.installation_id
-    return await access.teams(miso, installation, owner, asked.requester.id, teams_named(demanded))
+    return await access.teams(miso, installation, owner, asked.requester.id, policy.teams_named(demanded))
 
 
 async def _capacity(miso: Miso, asked: Asked, demanded: Policy) -> Capacity | None:

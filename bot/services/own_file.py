@@ -6,12 +6,15 @@ cannot be read or has faults says nothing, and the code says why.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from bot.context import Repository
 from bot.domain import repository_config
 from bot.domain.codes import Code
+from bot.domain.model import Stage
+from bot.domain.policy_keys import Override
 from bot.domain.repository_config import RepositoryConfig
 from bot.errors import MisoError
 
@@ -26,6 +29,11 @@ class OwnFile:
     commit: str = ""
     """Commit at which it was looked for; empty: that could not be established."""
     text: str = ""
+
+    @property
+    def overrides(self) -> Mapping[Stage, Override]:
+        """What it tightens, by stage."""
+        return self.settings.policy if self.settings else {}
 
 
 async def read(repository: Repository, default_branch: str) -> OwnFile:

@@ -12,7 +12,7 @@ but documents that were read already, by the hash of their row.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,8 @@ from bot.context import Miso, Repository
 from bot.domain import policy_story, tightness
 from bot.domain.codes import Code
 from bot.domain.messages import refusal
-from bot.domain.model import SYSTEM, Account, Actor, ActorKind, Environment, Row
+from bot.domain.model import SYSTEM, Account, Actor, ActorKind, Environment, Row, Stage
+from bot.domain.policy_keys import Override
 from bot.domain.policy_story import PEOPLE, STREAM, Accepted, Proposal, Story
 from bot.domain.repository_config import RepositoryConfig
 from bot.domain.rules import Policy, PolicySet, set_as_body
@@ -252,7 +253,7 @@ async def effective(miso: Miso, repository: Repository, environment: Environment
     now, own = await asyncio.gather(accepted(miso), own_file.read(repository, default_branch))
     policies = now.policies if now else None
     return Effective(
-        policy=tightened(policies, environment, own.settings),
+        policy=tightened(policies, environment, own.overrides),
         policies=policies,
         version=now.version if now else 0,
         config=own.config,
@@ -262,8 +263,10 @@ async def effective(miso: Miso, repository: Repository, environment: Environment
     )
 
 
-def tightened(policies: PolicySet | None, environment: Environment, settings: RepositoryConfig | None) -> Policy | None:
+def tightened(
+    policies: PolicySet | None, environment: Environment, overrides: Mapping[Stage, Override]
+) -> Policy | None:
     """What counts in an environment: the installation's policy, and the repository's own where that is tighter."""
     policy = policies.of(environment) if policies else None
-    override = settings.policy.get(environment.stage) if settings else None
+    override = overrides.get(environment.stage)
     return tightness.tighten(policy, override) if policy is not None and override is not None else policy

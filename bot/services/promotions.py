@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot import telemetry
@@ -17,13 +17,13 @@ from bot.context import Miso
 from bot.domain import evidence, plan, policy
 from bot.domain import preview as previews
 from bot.domain.codes import Code
-from bot.domain.decision import Asked, Decision, RuleState
+from bot.domain.decision import Asked, Decision, RuleState, Standing
 from bot.domain.messages import refusal
 from bot.domain.messages.refusals import explain_rule
 from bot.domain.model import SYSTEM, Actor, ActorKind, Application, Ban, Environment, NewRow, Release, Status, Untrusted
 from bot.domain.preview import Preview
 from bot.domain.promotion import VERSION, Approval, Kind, Promotion, Request, request_as_body, rules_as_body
-from bot.domain.rules import Concurrency, teams_named
+from bot.domain.rules import Concurrency
 from bot.services import access, choosing, history, holds, journal, knowledge, policies
 from bot.services.access import Origin, Place
 from bot.services.knowledge import Known
@@ -132,10 +132,9 @@ async def _requested(miso: Miso, ask: Ask, asked: Asked, known: Known, decision:
     parts = policy.evidence_of(asked, known.facts, demanded, miso.rules, skipped)
     if parts is None:
         raise refusal(Code.STATE_UNKNOWN)
-    whole = known.effective.policies
-    hours = demanded.wait_hours * HOUR_US
-    if ask.break_glass and whole is not None:
-        hours = whole.break_glass_minutes * 60_000_000
+    longest = demanded.wait_hours * HOUR_US
+    if ask.break_glass:
+        longest = known.policies.break_glass_minutes * 60_000_000
     state = await miso.store.environment_state(environment.id)
     previous, previous_plan = await choosing.last_verified(miso, state.last_verified)
     body = Request(
@@ -161,7 +160,7 @@ async def _requested(miso: Miso, ask: Ask, asked: Asked, known: Known, decision:
         tree=known.facts.commit.tree if known.facts.commit is not None else "",
         skipped=skipped,
         rules=decision.rules,
-        deadline_us=miso.clock.now_us() + hours,
+        deadline_us=miso.clock.now_us() + longest,
     )
     return replace(_row(Kind.REQUESTED, ask.actor, environment, request_as_body(body)), v=VERSION)
 
@@ -249,23 +248,24 @@ async def approve(miso: Miso, stream: str, word: Word, origin: Origin, *, commit
         raise refusal(Code.OTHER_RELEASE_WAITS, commit=release.commit[:12], stage=environment.stage)
     place = await access.bind(miso, origin, environment.stage)
     asked = await asked_again(miso, promotion, environment)
-    known, standing = await asyncio.gather(
+    known, standing, standings = await asyncio.gather(
         knowledge.gather(miso, asked, place.repository, access.ready(place)),
-        access.standing(miso, place, word.actor, teams_named(promotion.request.policy)),
+        access.standing(miso, place, word.actor, policy.teams_named(promotion.request.policy)),
+        standings_of(miso, promotion, access.ready(place)),
     )
 
     def judge(now: Promotion) -> Decision:
-        whole = known.effective.policies
         return policy.decide_approval(
             now,
             word.actor,
             standing,
             request=asked,
             facts=known.facts,
-            policy=known.policy if whole is not None else None,
+            policy=known.policy,
             rules=miso.rules,
             now_us=miso.clock.now_us(),
-            **({"policies": whole} if whole is not None else {}),
+            standings=standings,
+            policies=known.policies,
         )
 
     decision = judge(promotion)
@@ -393,6 +393,16 @@ async def _person_who_writes(miso: Miso, actor: Actor, origin: Origin) -> None:
     permission = await access.permission(access.facts_of(miso, origin), actor.login, actor.id)
     if not permission.can_write:
         raise refusal(Code.PERMISSION_DENIED)
+
+
+async def standings_of(miso: Miso, promotion: Promotion, placing: Awaitable[Place]) -> dict[int, Standing]:
+    """What everybody who approved may do now (rule 5): a right that is gone takes the approval with it."""
+    if not promotion.approvals:
+        return {}
+    place, named = await placing, policy.teams_named(promotion.request.policy)
+    people = [approval.actor for approval in promotion.approvals]
+    found = await asyncio.gather(*(access.standing(miso, place, person, named) for person in people))
+    return {person.id: standing for person, standing in zip(people, found, strict=True)}
 
 
 async def asked_again(miso: Miso, promotion: Promotion, environment: Environment) -> Asked:

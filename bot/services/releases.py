@@ -14,7 +14,7 @@ from bot.context import Miso
 from bot.domain import repository_config
 from bot.domain.catalog import Bound
 from bot.domain.codes import Code
-from bot.domain.demands import covers
+from bot.domain.demands import takes_branch
 from bot.domain.messages import refusal, refusal_of
 from bot.domain.model import Actor, ActorKind, Application, PullRequest, Release, Stage, WorkflowRun
 from bot.domain.promotion import release_as_body, release_from_body
@@ -96,7 +96,7 @@ def _branch_counts(run: WorkflowRun, place: Place, demanded: Policy | None) -> b
     """Whether builds of this branch are anybody's business: those of the default branch always, even to be refused."""
     if run.head_branch == place.identity.default_branch:
         return True
-    return demanded is not None and covers(demanded.branches, run.head_branch)
+    return demanded is not None and takes_branch(demanded, run.head_branch, place.identity.default_branch)
 
 
 def _open_pull(pulls: Sequence[PullRequest], run: WorkflowRun, build: Build) -> PullRequest | None:
