@@ -19,8 +19,7 @@ from bot.context import Miso
 from bot.domain import messages
 from bot.domain.codes import Code
 from bot.domain.decision import Asked, Decision, RuleResult, RuleState
-from bot.domain.messages import explain_rule, refusal
-from bot.domain.messages.replies import RULES
+from bot.domain.messages import RULES, explain_rule, refusal
 from bot.domain.model import STAGE_ALIASES, SYSTEM, Actor, ActorKind, Application, Environment, Release, Stage
 from bot.errors import ConfigError
 
