@@ -51,7 +51,7 @@ async def show(miso: Miso, stream: str, seq: int) -> None:
         await _command(miso, rows)
     elif kind == Note.BUILD_REFUSED:
         await _refused_build(miso, rows)
-    elif kind == Note.DEPLOYMENT_FOREIGN:
+    elif kind in (Note.DEPLOYMENT_FOREIGN, Note.GATE_BYPASSED):
         await _foreign(miso, rows)
     elif kind == Note.GATE_REQUESTED:
         again = await gate_report.show(miso, rows)
@@ -79,7 +79,6 @@ async def _promotion(miso: Miso, rows: Sequence[Row]) -> None:
         promotion,
         application=application,
         environment=environment,
-        rules=miso.rules,
         now_us=miso.clock.now_us(),
         links=Links(repository_url=home, log_url=f"{home}/commit/{request.release.commit}/checks"),
     )
@@ -173,7 +172,6 @@ def _section(miso: Miso, standing: Standing, home: str) -> str:
         standing.latest,
         application=standing.application,
         environment=standing.environment,
-        rules=miso.rules,
         now_us=miso.clock.now_us(),
         links=Links(repository_url=home),
     ).section

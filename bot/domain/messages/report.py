@@ -10,14 +10,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bot.domain.messages.approvals import approvals_line, approvals_table, break_glass, changes_table, evidence_rows
 from bot.domain.messages.buttons import actions
 from bot.domain.messages.entry import commit as short
-from bot.domain.messages.entry import moment
+from bot.domain.messages.entry import end, moment
 from bot.domain.messages.escape import plain, quote
+from bot.domain.messages.rules_text import rules_folded
 from bot.domain.messages.words import (
+    asked_because,
     duration,
     headline,
-    missing,
     next_step,
     person,
     waits_for_people,
@@ -37,7 +39,10 @@ from bot.domain.model import (
     TargetKind,
 )
 from bot.domain.promotion import Promotion, StepState
-from bot.domain.rules import Rules
+
+BYTES = 60_000
+"""GitHub takes 65,535 characters in a check run's summary; we stay below in bytes."""
+_LEFT_OUT = "More is left out here, because GitHub's summaries end somewhere."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +79,7 @@ _STATES: Mapping[Status, tuple[str, str, str]] = {
     Status.ROLLED_BACK: ("failure", "completed", "failure"),
     Status.STUCK: ("error", "completed", "failure"),
     Status.REJECTED: ("inactive", "completed", "cancelled"),
+    Status.CANCELLED: ("inactive", "completed", "cancelled"),
     Status.REFUSED: ("error", "completed", "failure"),
     Status.SUPERSEDED: ("inactive", "completed", "skipped"),
     Status.NEWER: ("in_progress", "in_progress", ""),
@@ -99,22 +105,31 @@ def report(
     *,
     application: Application,
     environment: Environment,
-    rules: Rules,
     now_us: int,
     waiting_for: Sequence[str] = (),
     links: Links | None = None,
+    preview: str = "",
 ) -> Report:
     """All surfaces of a promotion.
 
     `waiting_for`: logins of people who may approve, if they are known. `links`: see `Links`; none by default.
+    `preview`: what it changes, as Markdown of ours (`bot.domain.messages.preview`).
     """
     links = links or Links()
     line = headline(promotion, now_us=now_us)
     state, status, conclusion = _shown(promotion)
-    table = _table(promotion, application=application, environment=environment, rules=rules, links=links)
+    table = _table(promotion, application=application, environment=environment, links=links)
     reason, step = why(promotion), next_step(promotion, environment, waiting_for)
     following = f"**Next:** {step}" if step else ""
-    details = (table, _steps(promotion))
+    glass = break_glass(promotion)
+    details = (
+        changes_table(promotion),
+        table,
+        approvals_table(promotion),
+        _steps(promotion),
+        _folded("What it changes", preview),
+        rules_folded(promotion.rules),
+    )
     return Report(
         deployment=DeploymentStatus(
             state=state,
@@ -131,7 +146,7 @@ def report(
             status=status,
             conclusion=conclusion,
             title=line,
-            summary=_join(f"**{line}.**", reason, following + _where(promotion, step), *details),
+            summary=_fit(glass, f"**{line}.**", reason, following + _where(promotion, step), *details),
             details_url=_checked(links.details_url),
             actions=actions(promotion),
         ),
@@ -140,7 +155,7 @@ def report(
             promotion,
             environment,
             line,
-            _join(reason, "" if promotion.status is Status.LIVE else following, *details),
+            _fit(glass, reason, "" if promotion.status is Status.LIVE else following, *details),
         ),
     )
 
@@ -159,8 +174,20 @@ def _shown(promotion: Promotion) -> tuple[str, str, str]:
     return _STATES[promotion.status]
 
 
-def _join(*parts: str) -> str:
-    return "\n\n".join(part for part in parts if part)
+def _fit(*parts: str) -> str:
+    """The parts, as many as GitHub takes: whole ones only, the first first."""
+    room, told = BYTES - len(_LEFT_OUT.encode()), list[str]()
+    for part in (part for part in parts if part):
+        room -= len(part.encode()) + 2
+        if room < 0:
+            told.append(_LEFT_OUT)
+            break
+        told.append(part)
+    return "\n\n".join(told)
+
+
+def _folded(title: str, body: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>" if body else ""
 
 
 def _where(promotion: Promotion, step: str) -> str:
@@ -173,9 +200,7 @@ def _where(promotion: Promotion, step: str) -> str:
     return f" Type it on #{number}" + (", or use the buttons here." if buttons else ".")
 
 
-def _table(
-    promotion: Promotion, *, application: Application, environment: Environment, rules: Rules, links: Links
-) -> str:
+def _table(promotion: Promotion, *, application: Application, environment: Environment, links: Links) -> str:
     request, release = promotion.request, promotion.request.release
     change = f"{short(request.previous.commit)} → {short(release.commit)}" if request.previous else "first release here"
     rows = [
@@ -186,10 +211,13 @@ def _table(
         ("Change", f"{change}, as a rollback" if request.rollback else change),
         ("Where", f"{environment.target} {quote(environment.name, 80)}, {quote(environment.location, 40)}"),
         ("Plan", quote(request.plan.hash[:12], 12)),
-        ("Policy", quote(request.policy_hash[:12], 12)),
-        ("Asked for by", _asked(promotion, links)),
-        ("Approvals", _approvals(promotion, environment, rules)),
+        ("Policy", _policy(promotion)),
+        *evidence_rows(request),
+        ("Asked for by", _asked(promotion, environment, links)),
+        ("Approvals", approvals_line(promotion)),
     ]
+    if waits_for_people(promotion) and request.deadline_us:
+        rows.append(("Ends without a decision", end(request.deadline_us)))
     if promotion.status in (Status.DEPLOYED, Status.LIVE, Status.UNHEALTHY):
         rows.append(("Health", _health(promotion, environment)))
     if promotion.status is Status.LIVE:
@@ -197,28 +225,27 @@ def _table(
     return "| | |\n|---|---|\n" + "\n".join(f"| {name} | {value} |" for name, value in rows)
 
 
+def _policy(promotion: Promotion) -> str:
+    request = promotion.request
+    version = f"version {request.policy_version}, " if request.policy_version else ""
+    return f"{version}{quote(request.policy_hash[:12], 12)}"
+
+
 def _started(promotion: Promotion) -> int:
     return max([promotion.requested_us, *(approval.at_us for approval in promotion.approvals)])
 
 
-def _asked(promotion: Promotion, links: Links) -> str:
+def _asked(promotion: Promotion, environment: Environment, links: Links) -> str:
     request = promotion.request
     repository = _checked(links.repository_url)
     who = person(request.requester)
+    because = asked_because(promotion, environment)
+    if because:
+        return f"{who}, {because}, {moment(promotion.requested_us)}"
     if request.requester.kind is ActorKind.WORKFLOW and repository:
         who = f"[{who}]({repository}/actions/runs/{request.release.run_id})"
     where = f" on #{request.pull_request}" if request.pull_request else ""
     return f"{who}{where}, {moment(promotion.requested_us)}"
-
-
-def _approvals(promotion: Promotion, environment: Environment, rules: Rules) -> str:
-    needed, given = promotion.request.approvals_needed, promotion.approvals
-    if not needed:
-        return "none needed"
-    people = ", ".join(person(approval.actor) for approval in given[:10])
-    text = f"{len(given)} of {needed}" + (f": {people}" if people else "")
-    policy = rules.policies.get(environment.stage)
-    return f"{text}; one counts for {policy.approval_hours} hours" if policy and missing(promotion) else text
 
 
 def _health(promotion: Promotion, environment: Environment) -> str:

@@ -6,14 +6,15 @@ Called by `bot.services.reporting`. Its first line is a hidden marker, by which 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
+from bot.domain.freezes import Frozen
 from bot.domain.messages.entry import commit as short
-from bot.domain.messages.entry import digest
+from bot.domain.messages.entry import digest, end, moment
 from bot.domain.messages.escape import quote
-from bot.domain.messages.words import headline, next_step, waits_for_people
-from bot.domain.model import Application, Environment, EnvironmentState, Stage, Status
+from bot.domain.messages.words import headline, next_step, person, waits_for_people
+from bot.domain.model import Application, Ban, Environment, EnvironmentState, Stage, Status
 from bot.domain.promotion import Promotion, is_open
 
 _SETTLED = frozenset({Status.LIVE, Status.NEWER, Status.SUPERSEDED})
@@ -58,19 +59,23 @@ def sticky_comment(
     pull_request: int,
     sections: Mapping[str, str] | None = None,
     now_us: int = 0,
+    frozen: Mapping[str, Frozen] | None = None,
+    bans: Sequence[Ban] = (),
 ) -> str:
     """The comment, below 65,000 bytes. `sections`: `Report.section` by environment id, shown below the table.
 
-    What does not fit is left out from the end, with a line that says so.
+    `frozen`: the freeze that is on, by environment id. `bans`: of the pull request's own release. What does not fit is
+    left out from the end, with a line that says so.
     """
     head = f"{sticky_marker(application.id, pull_request)}\n### Miso · {quote(application.name, 80)}"
     foot = "<sub>Miso keeps this comment up to date. `/help` shows what you can type.</sub>"
     folded = [(sections or {}).get(standing.environment.id, "") for standing in standings]
-    room = BYTES - len("\n\n".join((head, _HEADER, _LEFT_OUT, foot)).encode())
-    lines = _that_fit(_lines(standings, now_us=now_us), room)
+    banned = "\n".join(_banned(ban) for ban in bans[:5])
+    room = BYTES - len("\n\n".join((head, banned, _HEADER, _LEFT_OUT, foot)).encode())
+    lines = _that_fit(_lines(standings, now_us=now_us, frozen=frozen or {}), room)
     shown = _that_fit([section for section in folded if section], room - sum(len(line.encode()) + 2 for line in lines))
     complete = len(lines) == len(standings) and len(shown) == len([section for section in folded if section])
-    parts = (head, _joined(lines), *shown, "" if complete else _LEFT_OUT, foot)
+    parts = (head, banned, _joined(lines), *shown, "" if complete else _LEFT_OUT, foot)
     return "\n\n".join(part for part in parts if part)
 
 
@@ -89,13 +94,46 @@ def _that_fit(parts: Sequence[str], room: int) -> list[str]:
     return fitting
 
 
-def table(standings: Sequence[Standing], *, now_us: int = 0) -> str:
+def table(standings: Sequence[Standing], *, now_us: int = 0, frozen: Mapping[str, Frozen] | None = None) -> str:
     """What runs where, how that stands in words, and the next line to type."""
-    return _joined(_lines(standings, now_us=now_us))
+    return _joined(_lines(standings, now_us=now_us, frozen=frozen or {}))
 
 
-def _lines(standings: Sequence[Standing], *, now_us: int) -> list[str]:
-    cells = ((each.environment.stage, _runs(each), _now(each, now_us), _next(each, standings)) for each in standings)
+def _banned(ban: Ban) -> str:
+    lift = f"`/clear @{ban.commit[:12]} <reason>`" if re.fullmatch(r"[0-9a-f]{40}", ban.commit) else "`/clear`"
+    return (
+        f"⛔ {short(ban.commit)} was rejected for good by {person(ban.by)}: {quote(ban.reason, 200)}. It goes nowhere "
+        f"until operators lift that with {lift}."
+    )
+
+
+def _marks(standing: Standing, now_us: int, frozen: Frozen | None) -> Iterator[str]:
+    """What keeps an environment as it is, or shows that it is not as it should be."""
+    state = standing.state
+    if state.drift is not None:
+        found = digest(state.drift.found) if state.drift.found else "nothing that can be named"
+        yield f"⚠ changed without Miso: runs {found}, seen {moment(state.drift.since_us)}"
+    if state.lock is not None and state.lock.holds(now_us):
+        until = f" until {end(state.lock.until_us)}" if state.lock.until_us else ""
+        yield f"🔒 locked by {person(state.lock.owner)}{until}: {quote(state.lock.reason, 120)}"
+    if frozen is not None:
+        why = quote(frozen.freeze.reason or frozen.freeze.name, 120)
+        yield f"❄ frozen until {end(frozen.until_us)}: {why}"
+    if state.held:
+        more = f" and {len(state.held) - 3} more" if len(state.held) > 3 else ""
+        yield f"✋ held: {', '.join(short(hold.commit) for hold in state.held[-3:])}{more}"
+
+
+def _lines(standings: Sequence[Standing], *, now_us: int, frozen: Mapping[str, Frozen]) -> list[str]:
+    cells = (
+        (
+            each.environment.stage,
+            _runs(each),
+            "<br>".join((_now(each, now_us), *_marks(each, now_us, frozen.get(each.environment.id)))),
+            _next(each, standings),
+        )
+        for each in standings
+    )
     return [f"| {' | '.join(row)} |" for row in cells]
 
 
