@@ -17,12 +17,14 @@ from rich.text import Text
 from bot.cli import screen
 from bot.cli.reading import text_of
 from bot.domain import messages
+from bot.domain.codes import Code
 from bot.domain.model import Application, Environment
 from bot.domain.rules import PolicySet
 
 if TYPE_CHECKING:
     from bot.domain.satisfiable import Finding
 
+UNREAD = frozenset({Code.PERMISSION_UNKNOWN, Code.TEAM_UNKNOWN, Code.GITHUB_UNAVAILABLE})
 MARKS = {"error": ("✗ ", "red"), "warning": ("! ", "yellow")}
 
 
@@ -39,7 +41,16 @@ class Linted:
 
     @property
     def wrong(self) -> bool:
-        return bool(self.faults) or any(each.level == "error" for _, found in self.findings for each in found)
+        return bool(self.faults) or self.unknown or any(each.level == "error" for each in self.all)
+
+    @property
+    def unknown(self) -> bool:
+        """Whether something could not be looked at: that is not fine."""
+        return any(each.code in UNREAD for each in self.all)
+
+    @property
+    def all(self) -> tuple[Finding, ...]:
+        return tuple(finding for _, some in self.findings for finding in some)
 
 
 def lint(
@@ -128,8 +139,10 @@ def _print(found: Linted) -> None:
     if found.loosens:
         console.print(Text("Looser for production, so two administrators must agree:", "bold yellow"))
         _list(found.loosens)
-    if not found.wrong:
-        console.print(Text.assemble(("✓ ", "green"), "nothing stands in the way"))
+    if found.unknown:
+        console.print(Text.assemble(("? ", "yellow"), "Not everything could be looked at: see above."))
+    elif not found.wrong:
+        console.print(Text.assemble(("✓ ", "green"), "Nothing stands in the way."))
 
 
 def _print_application(application: Application, some: Sequence[Finding], found: Linted) -> None:
