@@ -1,23 +1,27 @@
 """`.github/miso.yml`: the little that a repository may say about itself. Text in, configuration or all faults out.
 
-Called by the verb that records a finished build, with the file as it stands on the default branch (security rule 3).
-Nothing here names a place, a person or an id: those are the registry's. It reads no file and follows no reference.
+Called by the verbs, with the file as it stands on the default branch (security rule 3), and for the pull request that
+changes it (`check`). Nothing here names a place or an id of Azure: those are the registry's. What it says of a policy
+only ever makes the installation's tighter (`bot.domain.tightness`). It reads no file and follows no reference.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from bot.domain import tightness, yaml_lines
+from bot.domain.model import STAGE_ALIASES, Stage
+from bot.domain.policy_keys import Override, spelling
+from bot.domain.rules import Policy
+from bot.domain.yaml_lines import ConfigFault, Document, Path, faults_of, ordered, renamed
+
+__all__ = ["PATH", "ConfigFault", "RepositoryConfig", "check", "parse", "schema", "tag_for"]
+
 PATH = ".github/miso.yml"
-SIZE_LIMIT = 65_536
-"""Bytes of UTF-8."""
-DEPTH_LIMIT = 8
 _SHA = "{sha}"
 
 # https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
@@ -28,15 +32,6 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
 _WORKFLOW = re.compile(r"\.github/workflows/[A-Za-z0-9._-]+\.ya?ml", re.ASCII)
 # One slash only: "//host/" would be an address of its own. No "..", query, fragment, blank or percent sign either.
 _HEALTH = re.compile(r"/(?!/)[A-Za-z0-9._~!$&'()*+,;=:@/-]*", re.ASCII)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConfigFault:
-    """One thing that is wrong. `line` counts from 1; `path` is like `health`, empty for the file as a whole."""
-
-    line: int
-    path: str
-    sentence: str
 
 
 def _image(value: str) -> str:
@@ -88,94 +83,77 @@ class RepositoryConfig(BaseModel):
     health: Annotated[str, Field(max_length=200), AfterValidator(_health)] = Field(
         default="/", description="Path that answers 200 when the application is healthy."
     )
+    policy: Mapping[Stage, Override] = Field(
+        default_factory=dict,
+        description="By stage: keys that are tighter here than in the installation's policy. Whatever is looser does"
+        " not count.",
+        examples=[{"production": {"approvals": 2}}],
+    )
 
 
 def parse(text: str) -> RepositoryConfig | tuple[ConfigFault, ...]:
-    """The configuration, or everything that is wrong with it, sorted by line. Never raises for what the text holds."""
-    if len(text.encode("utf-8", "surrogatepass")) > SIZE_LIMIT:
-        return (ConfigFault(line=1, path="", sentence=f"the file is larger than {SIZE_LIMIT} bytes"),)
-    try:
-        faults = tuple(_of_events(text))
-        if faults:
-            return faults
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as fault:
-        mark = fault.problem_mark or fault.context_mark
-        line = mark.line + 1 if mark else 1
-        return (ConfigFault(line=line, path="", sentence=f"this is not YAML: {fault.problem or 'it cannot be read'}"),)
-    except yaml.YAMLError:
-        return (ConfigFault(line=1, path="", sentence="this is not YAML: a character is not allowed"),)
-    if not isinstance(root, yaml.MappingNode):
-        return (ConfigFault(line=1, path="", sentence="the file must hold keys and values: at least image and build"),)
-    return _validate(root)
+    """The configuration, or everything that is wrong with it, sorted by line. Never raises for what the text holds.
+
+    What is looser than the installation's policy is no fault here: it does not count, and everything else does.
+    """
+    document = _read(text)
+    if isinstance(document, tuple):
+        return document
+    config, faults = _validated(document)
+    return ordered(faults) if config is None or faults else config
 
 
-def _of_events(text: str) -> Iterator[ConfigFault]:
-    """Anchors, aliases and tags: nothing here needs them, and a few lines of aliases can grow to gigabytes."""
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line = event.start_mark.line + 1 if event.start_mark else 1
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            yield ConfigFault(line=line, path="", sentence="anchors and aliases are not allowed")
-        if getattr(event, "tag", None):
-            yield ConfigFault(line=line, path="", sentence="tags such as !!str are not allowed")
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > DEPTH_LIMIT:
-                yield ConfigFault(line=line, path="", sentence="this is nested too deeply")
-                return
-        if isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
+def check(text: str, policies: Mapping[Stage, Policy]) -> tuple[ConfigFault, ...]:
+    """Everything that is wrong, also what is looser than the installation's policy of that stage."""
+    document = _read(text)
+    if isinstance(document, tuple):
+        return document
+    _, faults = _validated(document)
+    said = document.values.get("policy")
+    for stage, policy in policies.items():
+        try:
+            override = Override.model_validate(said[stage] if isinstance(said, Mapping) else None)
+        except (ValidationError, KeyError):
+            continue
+        for key, instead in tightness.ignored(policy, override):
+            sentence = f"is looser than this installation's policy, which counts instead: {instead}"
+            faults.append(document.fault(("policy", str(stage), *key.split(".")), sentence))
+    return ordered(faults)
 
 
-def _validate(root: yaml.MappingNode) -> RepositoryConfig | tuple[ConfigFault, ...]:
-    values, lines, faults = _read(root)
+def _read(text: str) -> Document | tuple[ConfigFault, ...]:
+    document = yaml_lines.read(text)
+    if isinstance(document, tuple):
+        return document
+    stages = ", ".join(Stage)
+    return renamed(
+        document,
+        ("policy",),
+        STAGE_ALIASES.get,
+        wrong=f"is no stage; there are {stages}",
+        twice="is a second policy for",
+    )
+
+
+def _validated(document: Document) -> tuple[RepositoryConfig | None, list[ConfigFault]]:
+    faults = list(document.faults)
     config = None
     try:
-        config = RepositoryConfig.model_validate(values)
+        config = RepositoryConfig.model_validate(document.values)
     except ValidationError as wrong:
-        for error in wrong.errors(include_url=False, include_input=False):
-            path = str(error["loc"][0])
-            sentence = _sentence(error["type"], error["msg"])
-            if not any(fault.path == path for fault in faults):
-                faults.append(ConfigFault(line=lines.get(path, 1), path=path, sentence=sentence))
-    if config is None or faults:
-        return tuple(sorted(faults, key=lambda fault: (fault.line, fault.path)))
-    return config
+        faults += faults_of(wrong, document, (), _spelling)
+    said = document.values.get("policy")
+    for stage, keys in said.items() if isinstance(said, Mapping) else ():
+        if isinstance(keys, Mapping) and keys.get("branches") == []:
+            # It would mean the default branch only, which a list of branches may or may not hold.
+            faults.append(document.fault(("policy", stage, "branches"), "must name a branch, or be left out"))
+    return config, faults
 
 
-def _read(root: yaml.MappingNode) -> tuple[dict[str, Any], dict[str, int], list[ConfigFault]]:
-    """Values and lines by key. Keys are taken one by one: a plain load keeps the last of two and merges "<<"."""
-    loader = yaml.SafeLoader("")
-    values: dict[str, Any] = {}
-    lines: dict[str, int] = {}
-    faults: list[ConfigFault] = []
-    for key, node in root.value:
-        line = key.start_mark.line + 1
-        if not isinstance(key, yaml.ScalarNode):
-            faults.append(ConfigFault(line=line, path="", sentence="keys must be plain words"))
-            continue
-        name = str(key.value)
-        if name in lines:
-            faults.append(ConfigFault(line=line, path=name, sentence=f"is said twice, first in line {lines[name]}"))
-            continue
-        lines[name] = line
-        try:
-            values[name] = loader.construct_object(node, deep=True)
-        except (yaml.YAMLError, ValueError):
-            # YAML 1.1 reads some scalars as dates, also impossible ones.
-            faults.append(ConfigFault(line=line, path=name, sentence="cannot be read; put it in quotes"))
-    return values, lines, faults
-
-
-def _sentence(kind: str, message: str) -> str:
-    known = {
-        "missing": "is missing",
-        "extra_forbidden": "is not a known key; known are " + ", ".join(RepositoryConfig.model_fields),
-        "string_type": "must be text",
-        "int_type": "must be a whole number",
-    }
-    return known.get(kind) or message.removeprefix("Value error, ").replace("Input should be", "must be")
+def _spelling(path: Path) -> str:
+    if path[0] == "policy":
+        return spelling(path)
+    return "known are " + ", ".join(RepositoryConfig.model_fields)
 
 
 def tag_for(config: RepositoryConfig, commit: str) -> str:
@@ -195,5 +173,6 @@ def schema() -> dict[str, Any]:
     rules = {"image": _IMAGE, "build": _WORKFLOW, "health": _HEALTH}
     for name, rule in rules.items():
         found["properties"][name]["pattern"] = f"^{rule.pattern}$"
+    found["properties"]["policy"]["propertyNames"] = {"enum": list(STAGE_ALIASES)}
     found["properties"]["tag"]["pattern"] = r"^[A-Za-z0-9._-]*\{sha\}[A-Za-z0-9._-]*$"
     return found

@@ -126,7 +126,8 @@ def test_a_key_is_said_once() -> None:
         ("just words", "keys and values"),
         (SHORT + "? [a, b]\n: 1\n", "plain words"),
         (SHORT + "<<: {port: 1}\n", "not a known key"),
-        (SHORT + "health: 2020-13-45\n", "quotes"),
+        (SHORT + "health: 2020-13-45\n", "a path"),
+        (SHORT + "port: 0x_\n", "quotes"),
     ],
 )
 def test_yaml_tricks_are_refused(text: str, word: str) -> None:

@@ -194,7 +194,7 @@ def test_limits_that_contradict_are_told(environ: Environ) -> None:
 
 def test_rules_carry_every_decision(environ: Environ) -> None:
     """Each field of `Rules` can be set by an operator: a new one without a setting fails here."""
-    elsewhere = {"controller", "api_url", "web_url", "policies", "stop_at"}
+    elsewhere = {"controller", "api_url", "web_url", "stop_at"}
     assert set(Rules.__dataclass_fields__) - elsewhere <= set(Settings.model_fields)
     environ(
         MISO_CONTROLLER_NAME="blue",
@@ -206,7 +206,18 @@ def test_rules_carry_every_decision(environ: Environ) -> None:
     assert (rules.controller, rules.web_url, rules.commands_per_hour) == ("blue", "https://ghes.example", 3)
     assert rules.bots_that_may_request == {7, 8}
     assert rules.registries == ("ghcr.io", "docker.io")
-    assert rules.policies[Stage.PRODUCTION].approvals == 1
+
+
+def test_the_policy_is_read_and_kept_as_written(environ: Environ, tmp_path: Path) -> None:
+    assert load().policies.stages[Stage.PRODUCTION].approvals == 1, "of the shipped file"
+    text = "stages: {dev: {}, test: {}, production: {approvals: 2}}"
+    (tmp_path / "policy.yml").write_text(text)
+    environ(MISO_CONFIG_DIR=str(tmp_path))
+    settings = load()
+    assert settings.policies.stages[Stage.PRODUCTION].approvals == 2
+    assert settings.policy_text == text
+    (tmp_path / "policy.yml").write_bytes(b"\xff")
+    assert "cannot be read as text" in faults()[0]
 
 
 def test_defaults_agree_with_the_domain(environ: Environ) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bot.settings import Settings, reference
+from bot.domain.policy_keys import Override, PolicyKeys
+from bot.domain.tightness import KEYS, SET_KEYS
+from bot.settings import Settings, policy_page, reference
 from bot.settings.table import markdown
 
-PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = DOCS / "configuration.md"
 
 
 def test_every_setting_is_explained() -> None:
@@ -26,3 +29,16 @@ def test_secrets_are_marked() -> None:
 
 def test_the_page_is_current() -> None:
     assert PAGE.read_text(encoding="utf-8") == markdown(), "python -m bot.settings > docs/configuration.md"
+
+
+def test_the_page_of_the_policy_is_current() -> None:
+    page = (DOCS / "policy.md").read_text(encoding="utf-8")
+    assert page == policy_page.markdown(), "python -m bot.settings policy > docs/policy.md"
+
+
+def test_every_key_of_the_policy_is_explained_with_what_is_tighter() -> None:
+    directions = {key.name.split(".")[0] for key in (*KEYS, *SET_KEYS)}
+    assert directions == {*Override.model_fields, *PolicyKeys.model_fields} - {"stages", "environments"}
+    for model in (Override, PolicyKeys):
+        for name, field in model.model_fields.items():
+            assert (field.description or "").endswith("."), name
