@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from tests.bench import intake, page, promoting, signing
+from tests.bench import deciding, intake, page, promoting, signing
 from tests.bench.figures import Figure
 
-PARTS = ("intake", "signing", "promotions", "pace")
+PARTS = ("intake", "signing", "promotions", "pace", "decisions")
 
 
 async def measure(parts: tuple[str, ...], *, small: bool, say: Callable[[str], None]) -> list[Figure]:
@@ -26,6 +26,8 @@ async def measure(parts: tuple[str, ...], *, small: bool, say: Callable[[str], N
         figures += await promoting.at_the_pace_of_life(pulls=1 if small else 2, say=say)
     if "signing" in parts:
         figures += await signing.measure(rounds=rounds, seconds=0.1 if small else 1.0, say=say)
+    if "decisions" in parts:
+        figures += await deciding.measure(rounds=rounds, small=small, say=say)
     return figures
 
 

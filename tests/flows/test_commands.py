@@ -112,7 +112,13 @@ async def test_clear_wants_a_hold_a_reason_and_somebody_who_may(stage: Stage) ->
     assert (await stage.says("eve", f"/clear @{short} I say so", on=number))["replies"] == []
     told = await stage.says("bob", f"/clear @{'0' * 12} wrong one", on=number)
     assert "not_held" in told["replies"][0]
+    told = await stage.says("ann", f"/clear @{short} it is mine", on=number)
+    assert "permission_denied" in told["replies"][0]
     told = await stage.says("bob", f"/clear @{short} the probe was wrong", on=number)
+    assert "clear_needs_second" in told["replies"][0]
+    told = await stage.says("bob", f"/clear @{short} the probe was wrong, I say", on=number)
+    assert "clear_needs_second" in told["replies"][0]
+    told = await stage.says("olga", f"/clear @{short} so it was", on=number)
     assert "try again" in told["replies"][0]
     told = await stage.says("bob", f"/clear @{short} again", on=number)
     assert "not_held" in told["replies"][0]

@@ -10,6 +10,7 @@ from bot.services import promotions, registering
 from bot.sim import scenarios
 from bot.sim.scenarios import PLACES, RESOURCE_GROUP, SUBSCRIPTION_ID
 from tests.flows.stage import Stage
+from tests.flows.words import cleared
 
 DEV_PUT = "arm PUT .*containerGroups/shop-dev"
 
@@ -96,7 +97,7 @@ async def test_rule_12_going_back_never_goes_forward(stage: Stage) -> None:
     number = int(shipped[-1]["number"])
     await stage.says("bob", "/rollback dev", on=number)
     assert await stage.runs("dev") == shipped[1]["digest"]
-    await stage.says("bob", f"/clear @{shipped[2]['merge_commit_sha'][:12]} was a false alarm", on=number)
+    await cleared(stage, shipped[2]["merge_commit_sha"], "was a false alarm", on=number)
     await stage.says("bob", "/rollback dev", on=number)
     assert await stage.runs("dev") == shipped[0]["digest"]
 
@@ -126,6 +127,6 @@ async def test_what_failed_may_be_tried_again_once_it_is_cleared(stage: Stage) -
     number, commit = int(pull["number"]), pull["merge_commit_sha"][:12]
     assert (await stage.latest("dev")).status is Status.UNHEALTHY
     await stage.sim.call("arm.mark", digest=pull["digest"], mark="healthy")
-    await stage.says("bob", f"/clear @{commit} its database was away", on=number)
+    await cleared(stage, commit, "its database was away", on=number)
     await stage.says("bob", f"/promote dev @{commit}", on=number)
     assert (await stage.latest("dev")).status is Status.LIVE

@@ -1,33 +1,137 @@
-"""Deployments that Miso did not make: a person's is shown and never executed, a workflow's waits at its gate."""
+"""What went around Miso on GitHub: a person's is shown and never executed, a workflow's waits at its gate (rule 32)."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from bot.services.notes import Note
 from bot.sim.scenarios import REPOSITORY
 from tests.flows.stage import Stage
 
+ACTIONS = "github-actions[bot]"
+
+
+async def rows(stage: Stage, *kinds: Note) -> list[Any]:
+    return list(await stage.miso.store.ledger(kinds=kinds or [Note.DEPLOYMENT_FOREIGN, Note.GATE_BYPASSED]))
+
+
+async def check(stage: Stage, name: str) -> Any:
+    """The one check run of this name; None when there is none."""
+    found = [check for check in (await stage.state())["checks"] if check["name"] == name]
+    assert len(found) <= 1
+    return found[0] if found else None
+
+
+async def waits(stage: Stage, sha: str, where: str = "production") -> tuple[int, int]:
+    """A job of a workflow run waits at a gate. Gives the run and the deployment that GitHub made for it."""
+    run = await stage.sim.run_workflow(REPOSITORY, path=".github/workflows/deploy.yml", head_sha=sha, conclusion=None)
+    gate = await stage.sim.request_gate(REPOSITORY, run["id"], where)
+    await stage.settle()
+    return run["id"], gate["deployment_id"]
+
 
 async def test_a_persons_own_deployment_is_written_down_and_shown_but_never_executed(stage: Stage) -> None:
     pull = await stage.ships("Add a basket")
     before = len(stage.world.arm.effects)
-    await stage.sim.someone_deploys(REPOSITORY, "olga", "production", pull["merge_commit_sha"])
+    await stage.sim.someone_deploys(REPOSITORY, "olga", "production", pull["merge_commit_sha"], state="pending")
     await stage.settle()
-    [row] = await stage.miso.store.ledger(kinds=[Note.DEPLOYMENT_FOREIGN])
+    [row] = await rows(stage)
     assert row.body["login"] == "olga"
     assert not row.body["by_actions"]
-    names = [check["name"] for check in (await stage.state())["checks"]]
-    assert "miso / production / out of band" in names
+    shown = await check(stage, "miso / production / out of band")
+    assert shown["conclusion"] == "neutral"
     assert len(stage.world.arm.effects) == before
+
+
+async def test_rule_32_a_success_in_production_without_our_decision_is_an_incident(stage: Stage) -> None:
+    pull = await stage.ships("Add a basket")
+    before = len(stage.world.arm.effects)
+    made = await stage.sim.someone_deploys(REPOSITORY, "olga", "production", pull["merge_commit_sha"])
+    await stage.settle()
+    assert [row.body.get("reported", False) for row in await rows(stage)] == [False, True]
+    shown = await check(stage, "miso / production / out of band")
+    assert shown["conclusion"] == "neutral"
+    assert shown["title"].startswith("Production incident")
+    assert "`olga`" in shown["summary"]
+    await stage.sim.someone_reports(REPOSITORY, "olga", made["id"])
+    await stage.settle()
+    assert len(await rows(stage)) == 2, "said once, however often it is reported"
+    assert len(stage.world.arm.effects) == before
+
+
+async def test_outside_of_production_it_is_told_without_an_alarm(stage: Stage) -> None:
+    pull = await stage.ships("Add a basket")
+    await stage.sim.someone_deploys(REPOSITORY, "olga", "test", pull["merge_commit_sha"])
+    await stage.settle()
+    shown = await check(stage, "miso / test / out of band")
+    assert "ncident" not in f"{shown['title']} {shown['summary']}"
+
+
+async def test_rule_32_somebody_elses_success_on_our_own_deployment_is_seen_while_nothing_runs(stage: Stage) -> None:
+    pull = await stage.ships("Add a basket")
+    await stage.says("ann", "/promote test", on=pull["number"])
+    await stage.says("ann", "/promote production", on=pull["number"])
+    [ours] = [d for d in (await stage.state())["deployments"] if d["environment"] == "production"]
+    await stage.sim.someone_reports(REPOSITORY, "olga", ours["id"])
+    await stage.settle()
+    [row] = await rows(stage)
+    assert (row.body["deployment"], row.body["login"]) == (ours["id"], "olga")
+    await stage.says("bob", "/approve", on=pull["number"])
+    await stage.sim.someone_reports(REPOSITORY, "olga", ours["id"])
+    await stage.settle()
+    assert len(await rows(stage)) == 1, "now it does run, and we decided so"
 
 
 async def test_the_deployment_of_a_job_that_waits_at_its_gate_raises_no_alarm(stage: Stage) -> None:
     pull = await stage.ships("Add a basket")
-    run = await stage.sim.run_workflow(
-        REPOSITORY, path=".github/workflows/deploy.yml", head_sha=pull["merge_commit_sha"], conclusion=None
-    )
-    await stage.sim.request_gate(REPOSITORY, run["id"], "production")
-    await stage.settle()
-    [row] = await stage.miso.store.ledger(kinds=[Note.DEPLOYMENT_FOREIGN])
+    await waits(stage, pull["merge_commit_sha"])
+    [row] = await rows(stage)
     assert row.body["by_actions"]
-    names = [check["name"] for check in (await stage.state())["checks"]]
-    assert not [name for name in names if "out of band" in name]
+    assert await check(stage, "miso / production / out of band") is None
+
+
+async def test_a_job_whose_gate_we_opened_may_report_its_success(stage: Stage) -> None:
+    pull = await stage.ships("Add a basket")
+    _, deployment = await waits(stage, pull["merge_commit_sha"], "dev")
+    stage.clock.pass_(6)
+    await stage.settle()
+    await stage.ships("Add a till")  # so that another release runs there by now
+    await stage.sim.someone_reports(REPOSITORY, ACTIONS, deployment)
+    await stage.settle()
+    assert [row.body.get("reported", False) for row in await rows(stage)] == [False]
+
+
+async def test_rule_32_a_jobs_success_without_our_gate_is_seen(stage: Stage) -> None:
+    pull = await stage.ships("Add a basket")
+    _, deployment = await waits(stage, pull["merge_commit_sha"])
+    await stage.sim.someone_reports(REPOSITORY, ACTIONS, deployment)
+    await stage.settle()
+    [_, row] = await rows(stage)
+    assert (row.body["reported"], row.body["by_actions"]) == (True, True)
+    shown = await check(stage, "miso / production / out of band")
+    assert "a workflow's job" in shown["summary"]
+
+
+async def test_rule_32_an_administrator_who_opens_the_gate_is_seen(stage: Stage) -> None:
+    pull = await stage.ships("Add a basket")
+    run, _ = await waits(stage, pull["merge_commit_sha"])
+    await stage.sim.review_gate(REPOSITORY, run, "production", "olga", comment="now", bypass=True)
+    await stage.settle()
+    [row] = await rows(stage, Note.GATE_BYPASSED)
+    assert (row.body["login"], row.body["run"], row.body["commit"]) == ("olga", run, pull["merge_commit_sha"])
+    shown = await check(stage, "miso / production / gate")
+    assert (shown["conclusion"], shown["head_sha"]) == ("neutral", pull["merge_commit_sha"])
+    assert shown["title"].startswith("Production incident")
+
+
+async def test_a_gate_that_is_opened_by_hand_after_our_decision_is_no_bypass(stage: Stage) -> None:
+    pull = await stage.ships("Add a basket")
+    run, _ = await waits(stage, pull["merge_commit_sha"])
+    await stage.says("ann", "/promote test", on=pull["number"])
+    await stage.says("ann", "/promote production", on=pull["number"])
+    stage.world.webhooks.hold()
+    await stage.sim.review_gate(REPOSITORY, run, "production", "olga", bypass=True)
+    await stage.says("bob", "/approve", on=pull["number"])
+    stage.world.webhooks.release(order="lifo")
+    await stage.settle()
+    assert await rows(stage, Note.GATE_BYPASSED) == []

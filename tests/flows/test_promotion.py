@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.domain.model import Status
 from bot.sim.scenarios import REPOSITORY
 from tests.flows.stage import Stage
+from tests.flows.words import cleared
 
 
 async def to_production(stage: Stage, title: str, *, mark: str = "healthy") -> dict[str, str]:
@@ -47,10 +48,7 @@ async def test_a_bad_release_is_swapped_back_and_held(stage: Stage) -> None:
     assert (await stage.latest("production")).status is Status.ROLLED_BACK
     again = await stage.says("ann", "/promote production", on=int(bad["number"]))
     assert "release_held" in again["replies"][0]
-    cleared = await stage.says(
-        "bob", f"/clear @{bad['merge_commit_sha'][:12]} the probe was wrong", on=int(bad["number"])
-    )
-    assert "try again" in cleared["replies"][0]
+    assert "try again" in await cleared(stage, bad["merge_commit_sha"], "the probe was wrong", on=int(bad["number"]))
 
 
 async def test_a_gate_waits_with_names_and_opens_after_the_approval(stage: Stage) -> None:

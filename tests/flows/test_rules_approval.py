@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
-from bot.domain.model import Actor, ActorKind, Status
+from bot.domain.model import Actor, ActorKind, Status, Untrusted
+from bot.domain.model import Stage as Where
+from bot.domain.rules import PolicySet, Who
 from bot.errors import Refused
-from bot.services import access, promotions, registering
+from bot.services import access, holds, promotions, registering
 from bot.services.access import Origin
 from bot.sim.scenarios import REPOSITORY
 from tests.flows.stage import Stage
-from tests.flows.words import in_test, live, stricter, taken_over, waiting
+from tests.flows.words import cleared, in_force, in_test, live, ruled, waiting
 
 
 async def approved_but_waiting(stage: Stage, title: str) -> int:
@@ -60,7 +61,7 @@ async def test_rule_10_an_approval_holds_for_its_time(stage: Stage) -> None:
 
 async def test_rule_03_and_10_a_policy_that_changed_before_the_approval_voids_the_request(stage: Stage) -> None:
     pull = await waiting(stage, "New rules")
-    taken_over(stage, policies=stricter(stage))
+    await ruled(stage, Where.PRODUCTION, approval_hours=25)
     told = await stage.says("bob", "/approve", on=pull["number"])
     assert "policy_changed" in told["replies"][0]
     assert (await stage.latest("production")).approvals == ()
@@ -68,14 +69,14 @@ async def test_rule_03_and_10_a_policy_that_changed_before_the_approval_voids_th
 
 async def test_rule_03_and_10_a_policy_that_changed_after_the_approval_refuses_the_effect(stage: Stage) -> None:
     await approved_but_waiting(stage, "New rules later")
-    taken_over(stage, policies=stricter(stage))
+    await ruled(stage, Where.PRODUCTION, approval_hours=25)
     await goes_on(stage)
     await refused(stage, "policy_changed")
 
 
 async def test_rule_10_an_empty_rule_set_is_no_permission(stage: Stage) -> None:
     pull = await in_test(stage, "No rules")
-    taken_over(stage, policies={})
+    await in_force(stage, PolicySet())
     told = await stage.says("ann", "/promote production", on=pull["number"])
     assert "no_rules" in told["replies"][0]
 
@@ -156,8 +157,7 @@ async def test_rule_12_a_rollback_goes_to_what_was_verified_here_and_holds_what_
         assert "release_held" in told["replies"][0], word
     told = await stage.says("ann", "/rollback production", on=number)
     assert "nothing_to_roll_back_to" in told["replies"][0]
-    told = await stage.says("bob", f"/clear @{short} it was something else", on=number)
-    assert "try again" in told["replies"][0]
+    assert "try again" in await cleared(stage, short, "it was something else", on=number)
     await stage.says("ann", f"/rollback production to @{short}", on=number)
     assert await stage.runs("production") == second["digest"]
 
@@ -165,8 +165,7 @@ async def test_rule_12_a_rollback_goes_to_what_was_verified_here_and_holds_what_
 async def test_rule_12_a_rollback_needs_the_artifact_and_the_right_to_approve(stage: Stage) -> None:
     first = await live(stage, "First")
     second = await live(stage, "Second")
-    policies = {where: replace(p, approve_permission="maintain") for where, p in stage.miso.rules.policies.items()}
-    taken_over(stage, policies=policies)
+    await ruled(stage, approve=Who(role="maintain"))
     told = await stage.says("ann", "/rollback production", on=second["number"])
     assert "permission_denied" in told["replies"][0]
     await stage.sim.call("registry.delete", repository="shop", digest=first["digest"])
@@ -194,14 +193,24 @@ async def test_rule_16_every_verb_that_changes_something_asks_who_it_is(stage: S
         Actor(kind=ActorKind.WORKFLOW, id=bob, login="bob"),
     ]
     for number, stranger in enumerate(strangers):
-        approval = await promotions.approve(stage.miso, before.stream, stranger, origin, "test")
+        said = promotions.Word(actor=stranger, cause="test")
+        approval = await promotions.approve(stage.miso, before.stream, said, origin)
         assert approval.decision is not None
         assert approval.decision.refused
         with pytest.raises(Refused) as rejection:
             await promotions.reject(stage.miso, before.stream, stranger, origin, "")
         with pytest.raises(Refused) as clearing:
-            await promotions.clear(stage.miso, application, pull["merge_commit_sha"], stranger, origin, "because")
-        assert {rejection.value.code, clearing.value.code} <= {"permission_denied", "bot_refused"}
+            await holds.clear(
+                stage.miso, place, application, pull["merge_commit_sha"], stranger, Untrusted("because"), "test"
+            )
+        with pytest.raises(Refused) as banning:
+            await promotions.reject_release(
+                stage.miso, application, request.release, said, origin, Untrusted("because")
+            )
+        with pytest.raises(Refused) as cancelling:
+            await promotions.cancel(stage.miso, before.stream, said, origin, "")
+        codes = {no.value.code for no in (rejection, clearing, banning, cancelling)}
+        assert codes <= {"permission_denied", "bot_refused", "not_yours"}
         for rollback in (False, True):
             ask = promotions.Ask(
                 cause=f"test:{number}:{rollback}",

@@ -7,9 +7,12 @@ from typing import Any
 
 from gidgethub.sansio import Event
 
-from bot.domain.model import Row
+from bot.domain import policy_story
+from bot.domain.model import SYSTEM, Row
 from bot.domain.model import Stage as Where
-from bot.domain.rules import Policy
+from bot.domain.rules import PolicySet, set_as_body
+from bot.services import notes, policies
+from bot.services.notes import Note
 from bot.sim.scenarios import REPOSITORY
 from bot.worker import Worker
 from handlers import router
@@ -41,6 +44,14 @@ async def live(stage: Stage, title: str, **how: Any) -> Any:
     return pull
 
 
+async def cleared(stage: Stage, commit: str, reason: str, *, on: int) -> str:
+    """Two operators let a held or rejected release try again. Gives the answer to the second."""
+    asked = await stage.says("bob", f"/clear @{commit[:12]} {reason}", on=on)
+    assert "clear_needs_second" in asked["replies"][0], asked["replies"]
+    told = await stage.says("olga", f"/clear @{commit[:12]} {reason}", on=on)
+    return str(told["replies"][0])
+
+
 async def types(stage: Stage, who: str, text: str, *, on: int) -> int:
     """A comment that has reached the inbox and was not worked on yet. Gives its id."""
     made = await stage.sim.comment(REPOSITORY, on, who, text)
@@ -70,9 +81,32 @@ def taken_over(stage: Stage, **changes: Any) -> None:
     stage.running = replace(stage.running, miso=miso, worker=worker)
 
 
-def stricter(stage: Stage) -> dict[Where, Policy]:
-    """The policies with one more hour for an approval: another policy, whatever it says."""
-    policies = dict(stage.miso.rules.policies)
-    production = policies[Where.PRODUCTION]
-    policies[Where.PRODUCTION] = replace(production, approval_hours=production.approval_hours + 1)
-    return policies
+async def ruled(stage: Stage, where: Where | None = None, **changes: Any) -> None:
+    """Another policy counts from now on, as if everybody needed had agreed: in one stage, or in all of them.
+
+    `administrators=…`, `operators=…` and the like change the policy as a whole.
+    """
+    now = await policies.accepted(stage.miso)
+    assert now is not None
+    whole = {name: changes.pop(name) for name in list(changes) if name in WHOLE}
+    stages = {s: replace(p, **changes) if where in (None, s) else p for s, p in now.policies.stages.items()}
+    await in_force(stage, replace(now.policies, stages=stages, **whole))
+
+
+async def in_force(stage: Stage, wanted: PolicySet) -> None:
+    """This policy is the newest accepted one."""
+    stream = policies.STREAM
+    written = await stage.miso.store.stream(stream)
+    body = {
+        "version": len(written) + 1,
+        "hash": policy_story.hash_of(wanted),
+        "document": set_as_body(wanted),
+        "difference": [],
+        "loosens": [],
+        "by": [],
+        "origin": "a story",
+    }
+    assert await notes.write(stage.miso, stream, written, Note.POLICY_ACCEPTED, SYSTEM, body, show=False)
+
+
+WHOLE = frozenset({"administrators", "operators", "clear_people", "break_glass_minutes", "environments"})
