@@ -6,14 +6,11 @@ from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
 from bot.context import Miso
-from bot.domain.events import DeploymentEvent
+from bot.domain.events import DeploymentEvent, made_by, made_by_actions
 from bot.services import audits
 from bot.services.access import Origin
 
 router = Router()
-
-ACTIONS_BOT = "github-actions[bot]"
-"""No person can have this login: GitHub allows no brackets in one."""
 
 
 @router.register("deployment", action="created")
@@ -21,11 +18,7 @@ async def created(event: Event, miso: Miso) -> None:
     """Ours end here; everything else on a registered environment is written down, never executed."""
     seen = DeploymentEvent.model_validate(event.data)
     made = seen.deployment
-    app = made.performed_via_github_app
-    # GitHub does not always name the App; its account's name is reserved for it then.
-    if (app is not None and app.id == miso.rules.app_id) or (
-        app is None and seen.sender.type == "Bot" and seen.sender.login == f"{miso.rules.app_slug}[bot]"
-    ):
+    if made_by(made.performed_via_github_app, seen.sender, app_id=miso.rules.app_id, slug=miso.rules.app_slug):
         return
     origin = Origin(delivery=event.delivery_id, installation_id=seen.installation.id, repository_id=seen.repository.id)
     await audits.deployment_seen(
@@ -36,6 +29,5 @@ async def created(event: Event, miso: Miso) -> None:
         environment=made.environment,
         login=seen.sender.login,
         user_id=seen.sender.id,
-        # A job with `environment:` makes GitHub create one in this name, with or without naming the App.
-        by_actions=(app is not None and app.slug == "github-actions") or seen.sender.login == ACTIONS_BOT,
+        by_actions=made_by_actions(made.performed_via_github_app, seen.sender),
     )

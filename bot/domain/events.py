@@ -47,6 +47,22 @@ class AppPart(Payload):
     slug: str | None = None
 
 
+def made_by(app: AppPart | None, sender: AccountPart, *, app_id: int, slug: str) -> bool:
+    """Whether an App did it. GitHub does not always name the App; its account's name is reserved for it then."""
+    if app is not None:
+        return app.id == app_id
+    return sender.type == "Bot" and sender.login == f"{slug}[bot]"
+
+
+ACTIONS = "github-actions"
+"""The App whose account acts for workflows; no person can have its login, because GitHub allows no brackets in one."""
+
+
+def made_by_actions(app: AppPart | None, sender: AccountPart) -> bool:
+    """Whether a workflow's job did it: GitHub makes deployments for jobs with `environment:`, in this name."""
+    return (app is not None and app.slug == ACTIONS) or sender.login == f"{ACTIONS}[bot]"
+
+
 class Event(Payload):
     """What every event of a repository carries. Without `installation` it cannot be ours."""
 
@@ -119,6 +135,49 @@ class DeploymentPart(Payload):
 
 class DeploymentEvent(Event):
     deployment: DeploymentPart
+
+
+class RunInBrief(Payload):
+    id: int
+    run_attempt: int = 1
+    head_sha: Sha
+
+
+class DeploymentStatusPart(Payload):
+    id: int
+    state: str
+    performed_via_github_app: AppPart | None = None
+
+
+class DeploymentStatusEvent(Event):
+    deployment: DeploymentPart
+    deployment_status: DeploymentStatusPart
+    workflow_run: RunInBrief | None = None
+
+
+class NumberPart(Payload):
+    id: int
+
+
+class ReviewerPart(Payload):
+    """Somebody whom an environment names as a reviewer: `type` is "User" or "Team"."""
+
+    type: str = ""
+    reviewer: NumberPart | None = None
+
+
+class JobRunPart(Payload):
+    environment: str = ""
+
+
+class DeploymentReviewEvent(Event):
+    """`deployment_review`: a person's answer at an environment's gate. What is missing tells of no bypass."""
+
+    approver: AccountPart | None = None
+    reviewers: list[ReviewerPart] = []
+    workflow_job_run: JobRunPart | None = None
+    workflow_job_runs: list[JobRunPart] = []
+    workflow_run: RunInBrief | None = None
 
 
 class GateEvent(Payload):

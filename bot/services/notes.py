@@ -25,6 +25,7 @@ class Note(StrEnum):
     BUILD_REFUSED = "build.refused"
     BUILD_RECORDED = "build.recorded"
     DEPLOYMENT_FOREIGN = "deployment.out_of_band"
+    GATE_BYPASSED = "gate.bypassed"
     PULL_PUSHED = "pull.pushed"
     PULL_PREVIEWED = "pull.previewed"
     PULL_CONFIGURED = "pull.configured"

@@ -16,7 +16,7 @@ from bot.context import Miso, Repository
 from bot.domain import messages
 from bot.domain.canonical import digest_of
 from bot.domain.environment_story import EnvironmentKind
-from bot.domain.messages import Links, Standing
+from bot.domain.messages import Links, Standing, bypass
 from bot.domain.model import (
     Actor,
     ActorKind,
@@ -237,17 +237,22 @@ async def _refused_build(miso: Miso, rows: Sequence[Row]) -> None:
 
 async def _foreign(miso: Miso, rows: Sequence[Row]) -> None:
     """A deployment that went around us stands as a neutral check on the commit that it named."""
-    first = rows[0]
-    environment = await miso.store.environment(first.environment_id)
+    last = rows[-1]
+    environment = await miso.store.environment(last.environment_id)
     if environment is None:
         return
-    body = first.body
-    check = messages.foreign_check(
-        environment,
-        commit=str(body["commit"]),
-        actor=Actor(kind=ActorKind(first.actor_kind), id=first.actor_id, login=str(body["login"])),
-        deployment_id=int(body["deployment"]),
-        external_id=first.stream,
-    )
+    body, mark = last.body, last.stream
+    actor = Actor(kind=ActorKind(last.actor_kind), id=last.actor_id, login=str(body["login"]))
+    commit = str(body["commit"])
+    if last.kind == Note.GATE_BYPASSED:
+        check = bypass.gate_check(environment, commit=commit, actor=actor, external_id=mark)
+    elif body.get("reported"):
+        by_actions = bool(body["by_actions"])
+        check = bypass.reported_check(environment, commit=commit, actor=actor, by_actions=by_actions, external_id=mark)
+    else:
+        deployment = int(body["deployment"])
+        check = messages.foreign_check(
+            environment, commit=commit, actor=actor, deployment_id=deployment, external_id=mark
+        )
     repository = miso.github.at(int(body["installation"]), int(body["repository"]), REPORT)
-    await put_check(await board_of(miso, first.stream, rows[-1].seq), repository, check)
+    await put_check(await board_of(miso, mark, last.seq), repository, check)

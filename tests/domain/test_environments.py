@@ -99,8 +99,8 @@ def test_rows_of_other_streams_are_passed_over() -> None:
 
 
 def seen(found: str, seq: int = 1, stream: str = "place") -> Row:
-    body = {"expected": given.NEW_DIGEST, "found": found, "running": "one"}
-    return replace(given.row("drift.seen", seq, **body), stream=stream)
+    row = given.row("drift.seen", seq, expected=given.NEW_DIGEST, found=found, running="one")
+    return replace(row, stream=stream)
 
 
 def test_a_deployment_or_a_way_back_puts_right_what_somebody_else_had_put_there() -> None:

@@ -148,13 +148,14 @@ class Events:
         """Nothing is sent for `inactive`, as GitHub documents."""
         if status.state == "inactive":
             return
+        run = repo.runs.get(deployment.run_id) if deployment.run_id is not None else None
         payload = {
             "action": "created",
             "deployment": work.deployment(self.state, repo, deployment),
             "deployment_status": work.deployment_status(self.state, repo, deployment, status),
             "check_run": None,
-            "workflow": None,
-            "workflow_run": None,
+            "workflow": None if run is None else work.workflow(self.state, repo, run),
+            "workflow_run": None if run is None else self._run_in_brief(repo, run),
         }
         self._tell("deployment_status", repo, status.creator_id, payload)
 
@@ -190,6 +191,7 @@ class Events:
             "comment": comment,
             "reviewers": reviewers,
             "since": places.when(self.state.clock()),
+            "workflow_job_runs": [{"environment": environment.name, "status": "waiting", "conclusion": None}],
             "workflow_run": self._run_in_brief(repo, run),
         }
         self._tell("deployment_review", repo, who, payload)
