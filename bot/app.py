@@ -61,10 +61,11 @@ def tls(settings: Settings) -> ssl.SSLContext:
 
 
 @asynccontextmanager
-async def building(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Running]:
+async def building(settings: Settings, *, clock: Clock | None = None, adopts: bool = True) -> AsyncIterator[Running]:
     """Everything made and wired, nothing started. Closes it all on the way out.
 
-    Raises ConfigError when keys, store or registry files do not allow a start.
+    `adopts`: hold the policy file against the one in force, as a controller does that will decide by it; a command that
+    only looks must not put anything in force. Raises ConfigError when keys, store or registry files do not allow a start.
     """
     clock = clock or SystemClock()
     rules = settings.rules()
@@ -133,7 +134,8 @@ async def building(settings: Settings, *, clock: Clock | None = None) -> AsyncIt
             clock=clock,
         )
         await registering.import_files(miso, settings.catalog_files())
-        await policies.adopt(miso, settings.policies, str(settings.config_dir / "policy.yml"))
+        if adopts:
+            await policies.adopt(miso, settings.policies, str(settings.config_dir / "policy.yml"))
         issuer.warm(environment.id for environment in await store.environments())
         worker = Worker(miso, router, _event, holder())
         yield Running(miso=miso, worker=worker, web=application(miso, settings), azure=azure, issuer=issuer)

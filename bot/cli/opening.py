@@ -22,5 +22,5 @@ async def opened() -> AsyncIterator[Miso]:
         raise ConfigError(
             [f"there is no store at '{settings.store_path}': set MISO_DATA_DIR to the controller's, or `miso register`"]
         )
-    async with building(settings) as running:
+    async with building(settings, adopts=False) as running:
         yield running.miso

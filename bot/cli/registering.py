@@ -33,7 +33,7 @@ async def _register(text: str) -> None:
     from bot.services import registering
 
     loaded = settings.load()
-    async with app.building(loaded) as running:
+    async with app.building(loaded, adopts=False) as running:
         store = running.miso.store
         old: dict[str, Application | Environment] = {row.id: row for row in await store.applications()}
         old |= {row.id: row for row in await store.environments()}

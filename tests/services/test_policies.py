@@ -12,9 +12,10 @@ import pytest
 
 from bot.context import Miso, Store
 from bot.domain import policy_story
+from bot.domain.canonical import digest_of
 from bot.domain.codes import Code
 from bot.domain.model import SYSTEM, Actor, ActorKind, Append, Environment, NewRow, Stage
-from bot.domain.rules import Freeze, Policy, PolicySet, Rules, Who, set_as_body
+from bot.domain.rules import Freeze, Policy, PolicySet, Rules, Who, set_as_body, set_from_body
 from bot.errors import Refused
 from bot.services import policies
 from bot.services.notes import Note
@@ -336,7 +337,7 @@ async def written(miso: Miso, kind: str, body: dict[str, Any], v: int = 1) -> No
 def newer() -> Iterable[Any]:
     body = {"version": 2, "hash": HASH, "document": set_as_body(LOOSE)}
     document = {**set_as_body(LOOSE), "moon": "full"}
-    known = {**body, "hash": policy_story.digest_of(document), "document": document}
+    known = {**body, "hash": digest_of(document), "document": document}
     yield pytest.param(body, 2, id="a newer row")
     yield pytest.param(known, 1, id="a demand that is not known here")
     yield pytest.param({**body, "hash": "0" * 64}, 1, id="a document that is not the one of its hash")
@@ -358,7 +359,7 @@ async def test_a_policy_that_is_not_understood_allows_nothing(miso: Miso, body: 
 async def test_a_document_of_before_a_key_existed_is_read_with_its_default(miso: Miso) -> None:
     document = set_as_body(STRICT)
     del document["break_glass_minutes"]
-    body = {"version": 1, "hash": policy_story.digest_of(document), "document": document}
+    body = {"version": 1, "hash": digest_of(document), "document": document}
     await written(miso, Note.POLICY_ACCEPTED, body)
     assert await in_force(miso) == (1, STRICT)
 
@@ -382,5 +383,5 @@ def of(environment: Environment, policies: PolicySet) -> Policy:
 
 def test_every_stage_and_single_environments_keep_their_own() -> None:
     whole = replace(STRICT, environments={PRODUCTION.id: Policy(approvals=4)})
-    again = policy_story.set_from_body(set_as_body(whole))
+    again = set_from_body(set_as_body(whole))
     assert [of(each, again).approvals for each in (DEV, TEST, PRODUCTION)] == [0, 0, 4]

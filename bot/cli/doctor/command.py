@@ -60,7 +60,7 @@ async def _checks() -> AsyncIterator[Finding]:
     for finding in here.keys(settings):
         yield finding
     try:
-        async with building(settings) as running:
+        async with building(settings, adopts=False) as running:
             async for finding in here.store(running.miso, settings):
                 yield finding
             async for finding in github.checks(running.miso, settings):
