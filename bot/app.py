@@ -64,8 +64,8 @@ def tls(settings: Settings) -> ssl.SSLContext:
 async def building(settings: Settings, *, clock: Clock | None = None, adopts: bool = True) -> AsyncIterator[Running]:
     """Everything made and wired, nothing started. Closes it all on the way out.
 
-    `adopts`: hold the policy file against the one in force, as a controller does that will decide by it; a command that
-    only looks must not put anything in force. Raises ConfigError when keys, store or registry files do not allow a start.
+    `adopts`: hold the policy file against the policy in force, as a controller does that will decide; a command that
+    only looks puts nothing in force. Raises ConfigError when keys, store or registry files do not allow a start.
     """
     clock = clock or SystemClock()
     rules = settings.rules()
