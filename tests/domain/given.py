@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from bot.domain import evidence
 from bot.domain import plan as plans
 from bot.domain.catalog import Bound
 from bot.domain.decision import Asked, Facts
@@ -27,9 +29,9 @@ from bot.domain.model import (
     TargetKind,
     Untrusted,
 )
-from bot.domain.policy import evidence_hash, policy_hash
+from bot.domain.policy import evidence_of, policy_hash
 from bot.domain.promotion import Promotion, Request, fold, request_as_body
-from bot.domain.rules import Rules, Policy
+from bot.domain.rules import Policy, Rules
 
 AUTHOR = Actor(kind=ActorKind.PERSON, id=11, login="ada")
 ASKER = Actor(kind=ActorKind.PERSON, id=12, login="bob")
@@ -68,7 +70,7 @@ def environment(
 
 DEV, TEST, PRODUCTION = environment(Stage.DEV), environment(Stage.TEST), environment(Stage.PRODUCTION)
 RULES = Rules(controller="miso-test", app_id=99, registries=("registry.example",))
-POLICY = RULES.policies[Stage.PRODUCTION]
+POLICY = Policy(approvals=1, approval_hours=24, unknown_author_needs=-1)
 
 
 def release(commit: str = NEW, digest: str = NEW_DIGEST, **changes: Any) -> Release:
@@ -122,6 +124,7 @@ def promoted(where: Environment, **changes: Any) -> PromotionRow:
         pull_request=5,
         requested_us=1,
         wake_at_us=0,
+        verified_us=NOW - 24 * HOUR,
     )
     return replace(made, **changes)
 
@@ -137,11 +140,17 @@ def facts(where: Environment = PRODUCTION, **changes: Any) -> Facts:
     """Everything is known and as it should be: the old release runs, the new one was verified in test."""
     places = (DEV, TEST, where if where.stage is Stage.PRODUCTION else PRODUCTION)
     states = {e.id: EnvironmentState(environment_id=e.id) for e in (*places, where)}
+    verified = f"promotion-{Stage.TEST}"
+    states[TEST.id] = EnvironmentState(environment_id=TEST.id, version=2, running=verified, last_verified=verified)
     states[where.id] = EnvironmentState(environment_id=where.id, version=3, running="old", last_verified="old")
     made = Facts(
         identity=IDENTITY,
         binding=Bound(application=APPLICATION, environment=where),
         permission=Permission(user_id=ASKER.id, role_name="write", permission="write"),
+        config=None,
+        default_branch="main",
+        checks=(),
+        bans=(),
         image_exists=True,
         tag_digest=NEW_DIGEST,
         environments=places,
@@ -178,18 +187,31 @@ def row(kind: str, seq: int = 2, *, actor: Actor = OTHER, at_us: int = NOW, v: i
     )
 
 
-def request(where: Environment = PRODUCTION, policy: Policy = POLICY, **changes: Any) -> Request:
-    plan = plans.build(where, release(), controller=RULES.controller)
-    policy_of_now = policy_hash(policy, RULES)
+def request(
+    where: Environment = PRODUCTION,
+    policy: Policy = POLICY,
+    found: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> Request:
+    """What was asked, bound to what was shown: `found` are changes of the facts of that moment.
+
+    Other `changes` are made after that, so the hash knows nothing of them, but for break-glass and what it skips.
+    """
+    seen, reason = facts(where, **(found or {})), str(changes.get("break_glass", ""))
+    skipped = changes.get("skipped", ())
+    parts = evidence_of(asked(environment=where, break_glass=reason), seen, policy, RULES, skipped) or {}
+    assert seen.plan is not None
     made = Request(
         cause="comment:1",
         rollback=False,
         release=release(),
         previous=release(OLD, OLD_DIGEST),
         previous_plan=plans.build(where, release(OLD, OLD_DIGEST), controller=RULES.controller),
-        plan=plan,
-        policy_hash=policy_of_now,
-        evidence_hash=evidence_hash(release(), plan, policy_of_now, where.id),
+        plan=seen.plan,
+        policy_hash=policy_hash(policy, RULES),
+        evidence=parts,
+        evidence_hash=evidence.hash_of(parts),
+        policy=policy,
         approvals_needed=policy.approvals,
         excluded=(AUTHOR.id, ASKER.id, MERGER.id),
         requester=ASKER,

@@ -10,8 +10,9 @@ import pytest
 from bot.domain.catalog import Bound
 from bot.domain.codes import Code
 from bot.domain.decision import Verdict
-from bot.domain.model import Actor, ActorKind, CommitRange, EnvironmentState, Permission
+from bot.domain.model import SYSTEM, Actor, ActorKind, CommitRange, EnvironmentState, Permission
 from bot.domain.policy import decide
+from bot.domain.rules import Policy, Who
 from tests.domain import given
 from tests.domain.asking import DEV_POLICY, back, backwards, deciding, held, outcome, role
 from tests.domain.given import NOW, OLD, OLD_DIGEST, POLICY, PRODUCTION, RULES
@@ -39,10 +40,10 @@ def test_rule_5_the_role_at_this_moment_decides(permission: Permission | None, c
 
 
 def test_rule_5_a_policy_may_ask_for_more_than_write() -> None:
-    strict = replace(POLICY, request_permission="maintain")
+    strict = replace(POLICY, request=Who(role="maintain"))
     assert outcome(deciding(policy=strict), "requester").values["role"] == "maintain"
     assert deciding(policy=strict, permission=role("maintain", "write")).verdict is Verdict.NEEDS_APPROVAL
-    assert deciding(policy=replace(POLICY, request_permission="king"), permission=role("admin", "admin")).refused
+    assert deciding(policy=replace(POLICY, request=Who(role="king")), permission=role("admin", "admin")).refused
 
 
 def test_rule_9_a_login_that_is_now_somebody_elses_has_no_right() -> None:
@@ -56,6 +57,70 @@ def test_rule_6_only_listed_apps_may_request() -> None:
     assert decide(request, known, DEV_POLICY, RULES, NOW).code is Code.BOT_REFUSED
     listed = replace(RULES, bots_that_may_request=frozenset({1234}))
     assert decide(request, known, DEV_POLICY, listed, NOW).allowed
+
+
+CREW = Who(role="write", teams=(42, 43), users=(77,))
+
+
+@pytest.mark.parametrize(
+    ("teams", "user", "code"),
+    [
+        (frozenset({42}), 12, None),
+        (frozenset({43, 99}), 12, None),
+        (frozenset(), 77, None),
+        (None, 77, None),
+        (frozenset({99}), 12, Code.NOT_IN_TEAM),
+        (frozenset(), 12, Code.NOT_IN_TEAM),
+        (None, 12, Code.TEAM_UNKNOWN),
+    ],
+)
+def test_rule_5_where_the_policy_names_people_the_role_is_not_enough(
+    teams: frozenset[int] | None, user: int, code: Code | None
+) -> None:
+    asked = given.asked(requester=Actor(kind=ActorKind.PERSON, id=user))
+    known = {"permission": role("admin", "admin", user), "teams": teams}
+    assert outcome(deciding(asked, replace(POLICY, request=CREW), **known), "requester").code is code
+    weak = {**known, "permission": role("read", "read", user)}
+    assert outcome(deciding(asked, replace(POLICY, request=CREW), **weak), "requester").code is Code.PERMISSION_DENIED
+
+
+def test_a_policy_that_names_users_only_asks_for_no_team() -> None:
+    policy = replace(POLICY, request=Who(users=(77,)))
+    assert outcome(deciding(policy=policy, teams=None), "requester").code is Code.NOT_IN_TEAM
+
+
+def test_rule_12_a_rollback_has_a_right_of_its_own_and_needs_the_right_to_ask_as_well() -> None:
+    own = replace(POLICY, rollback=CREW)
+    assert not outcome(deciding(policy=own, teams=frozenset()), "requester").code
+    assert outcome(deciding(back(), own, **backwards(teams=frozenset())), "requester").code is Code.NOT_IN_TEAM
+    assert deciding(back(), own, **backwards(teams=frozenset({42}))).allowed
+    both = replace(own, request=Who(role="maintain"))
+    assert outcome(deciding(back(), both, **backwards(teams=None)), "requester").code is Code.PERMISSION_DENIED
+
+
+def test_rule_6_a_listed_app_speaks_for_nobody_whom_the_policy_names() -> None:
+    app, listed = Actor(kind=ActorKind.APP, id=1234), replace(RULES, bots_that_may_request=frozenset({1234}))
+    for policy, allowed in ((POLICY, True), (replace(POLICY, request=CREW), False)):
+        decision = decide(given.asked(requester=app), given.facts(), policy, listed, NOW)
+        assert outcome(decision, "requester").passed is allowed
+
+
+@pytest.mark.parametrize(
+    ("stage", "auto", "actor", "may"),
+    [
+        (given.TEST, True, SYSTEM, True),
+        (given.TEST, False, SYSTEM, False),
+        (given.PRODUCTION, True, SYSTEM, False),
+        (given.TEST, True, Actor(kind=ActorKind.WORKFLOW, id=0), False),
+        (given.TEST, True, Actor(kind=ActorKind.SYSTEM, id=5), False),
+    ],
+)
+def test_miso_itself_asks_for_test_only_and_only_where_the_policy_says_so(
+    stage: Any, auto: bool, actor: Actor, may: bool
+) -> None:
+    asked = given.asked(requester=actor, environment=stage)
+    decision = deciding(asked, Policy(auto_promote=auto), verified=(given.promoted(given.DEV),))
+    assert outcome(decision, "requester").passed is may
 
 
 @pytest.mark.parametrize("kind", [ActorKind.WORKFLOW, ActorKind.SYSTEM])
@@ -188,6 +253,17 @@ def test_what_runs_is_never_newer(status: Any, code: Code | None) -> None:
     assert outcome(deciding(range=between), "fence").code is code
 
 
+def test_builds_of_pull_requests_stand_beside_one_another_in_dev_only() -> None:
+    aside, between = given.release(OLD, OLD_DIGEST, open_pull_request=6), CommitRange(status="diverged", complete=True)
+    open_ = replace(DEV_POLICY, open_pull_requests=True)
+    dev, facts = given.asked(environment=given.DEV), {"running": aside, "range": between}
+    assert outcome(deciding(dev, open_, **facts), "fence").passed
+    assert outcome(deciding(dev, DEV_POLICY, **facts), "fence").code is Code.OLDER_COMMIT
+    assert outcome(deciding(given.asked(), open_, **facts), "fence").code is Code.OLDER_COMMIT
+    behind = {**facts, "range": CommitRange(status="behind", complete=True)}
+    assert outcome(deciding(dev, open_, **behind), "fence").code is Code.OLDER_COMMIT
+
+
 def test_where_nothing_runs_nothing_is_newer() -> None:
     states = {**(given.facts().states or {}), PRODUCTION.id: EnvironmentState(environment_id=PRODUCTION.id)}
     first = deciding(states=states, running=None, range=None)
@@ -227,5 +303,5 @@ def test_rule_12_a_rollback_is_no_way_round_the_other_rules() -> None:
     assert deciding(back(), **backwards(states=states)).code is Code.RELEASE_HELD
     assert deciding(back(), **backwards(image_exists=False)).code is Code.ARTIFACT_GONE
     assert deciding(back(), **backwards(permission=None)).code is Code.PERMISSION_UNKNOWN
-    maintainers = replace(POLICY, approve_permission="maintain")
+    maintainers = replace(POLICY, rollback=Who(role="maintain"))
     assert deciding(back(), maintainers, **backwards()).code is Code.PERMISSION_DENIED

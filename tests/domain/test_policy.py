@@ -12,11 +12,24 @@ from hypothesis import strategies as st
 from bot.domain.codes import Code
 from bot.domain.decision import Facts, RuleResult, RuleState, Verdict
 from bot.domain.messages import refusal
-from bot.domain.model import SYSTEM, Actor, CommitRange, Stage
-from bot.domain.policy import decide, decide_effect, evidence_hash, judge, policy_hash
+from bot.domain.model import SYSTEM, Actor, CommitRange, ProbeKind
+from bot.domain.policy import decide, decide_effect, judge, policy_hash, teams_named
+from bot.domain.rules import Concurrency, Group, Policy, Who
 from tests.domain import given
-from tests.domain.asking import DEV_POLICY, TWO, approving, deciding, held, outcome, role, taking_effect
-from tests.domain.given import NOW, OLD, OLD_DIGEST, POLICY, PRODUCTION, RULES
+from tests.domain.asking import (
+    DEMANDING,
+    DEV_POLICY,
+    MET,
+    approving,
+    deciding,
+    demanded,
+    held,
+    outcome,
+    role,
+    taking_effect,
+    waiting,
+)
+from tests.domain.given import NOW, OLD_DIGEST, POLICY, RULES
 
 # --- the verdict -----------------------------------------------------------------------------------------------------
 
@@ -57,23 +70,35 @@ def test_only_passes_pass(states: list[RuleState], needs: int) -> None:
     assert decision.rules == results
 
 
-NEEDED = [f.name for f in fields(Facts) if f.name not in ("plan", "running_plan", "commit")]
+UNKNOWN: dict[str, Any] = {
+    field.name: Code.GITHUB_UNAVAILABLE if field.name == "config" else None
+    for field in fields(Facts)
+    if field.name not in ("plan", "running_plan", "commit", "config_commit", "default_branch")
+}
+"""What each fact is when it is not known, for those that a decision cannot do without."""
 
 
-@pytest.mark.parametrize("name", NEEDED)
+@pytest.mark.parametrize("name", UNKNOWN)
 def test_a_fact_that_is_not_known_never_passes(name: str) -> None:
-    decision = deciding(**{name: None})
+    assert demanded().verdict is Verdict.NEEDS_APPROVAL
+    decision = demanded(**{name: UNKNOWN[name]})
     assert decision.refused
     assert any(r.state is RuleState.UNKNOWN or r.code is Code.UNKNOWN_AUTHOR for r in decision.obstacles)
     assert decision.code is not None
 
 
-@given_that(st.sets(st.sampled_from([f.name for f in fields(Facts)]), min_size=1))
+@given_that(st.sets(st.sampled_from(sorted(UNKNOWN)), min_size=1))
 def test_knowing_less_never_allows_more(names: set[str]) -> None:
-    full, less = deciding(), deciding(**dict.fromkeys(names))
+    full, less = demanded(), demanded(**{name: UNKNOWN[name] for name in names})
     assert {r.rule for r in full.rules} == {r.rule for r in less.rules}, "every rule is told, whatever is known"
-    if names & set(NEEDED):
-        assert less.refused
+    assert less.refused
+
+
+@given_that(st.sets(st.sampled_from(sorted(UNKNOWN)), min_size=1))
+def test_knowing_less_never_lets_anything_take_effect(names: set[str]) -> None:
+    approved = waiting(DEMANDING, given.OTHER, found=MET)
+    assert taking_effect(approved, DEMANDING, **MET).allowed
+    assert taking_effect(approved, DEMANDING, **{**MET, **{name: UNKNOWN[name] for name in names}}).refused
 
 
 def test_every_obstacle_has_a_sentence() -> None:
@@ -158,21 +183,7 @@ def test_a_build_takes_effect_in_dev_without_anybody() -> None:
     assert decide_effect(given.promotion(first=first), asked, known, DEV_POLICY, RULES, NOW).allowed
 
 
-# --- hashes ----------------------------------------------------------------------------------------------------------
-
-
-def test_the_hashes_cover_what_an_approver_relies_on() -> None:
-    plan, policy = given.request().plan, policy_hash(POLICY, RULES)
-    base = evidence_hash(given.release(), plan, policy, PRODUCTION.id)
-    others = {
-        evidence_hash(given.release(OLD), plan, policy, PRODUCTION.id),
-        evidence_hash(given.release(digest=OLD_DIGEST), plan, policy, PRODUCTION.id),
-        evidence_hash(given.release(), replace(plan, hash="x"), policy, PRODUCTION.id),
-        evidence_hash(given.release(), plan, policy_hash(TWO, RULES), PRODUCTION.id),
-        evidence_hash(given.release(), plan, policy, given.TEST.id),
-    }
-    assert len(others) == 5
-    assert base not in others
+# --- the policy ------------------------------------------------------------------------------------------------------
 
 
 def test_the_policy_hash_does_not_depend_on_order_or_on_limits() -> None:
@@ -180,7 +191,33 @@ def test_the_policy_hash_does_not_depend_on_order_or_on_limits() -> None:
     two = replace(RULES, registries=("b.example", "a.example"), bots_that_may_request=frozenset({2, 1}), lease_ttl=3)
     assert policy_hash(POLICY, one) == policy_hash(POLICY, two)
     assert policy_hash(POLICY, one) != policy_hash(POLICY, RULES)
-    assert {policy_hash(RULES.policies[stage], RULES) for stage in Stage} == {
-        policy_hash(DEV_POLICY, RULES),
-        policy_hash(POLICY, RULES),
-    }
+
+
+def test_the_policy_hash_covers_every_key() -> None:
+    group = Group(name="security", count=1, who=Who(teams=(4,)))
+    full = replace(DEMANDING, groups=(group,), probe=ProbeKind.PLATFORM, concurrency=Concurrency.SUPERSEDE)
+    changed = {f.name: _other(getattr(full, f.name)) for f in fields(Policy)}
+    hashes = {policy_hash(replace(full, **{name: value}), RULES) for name, value in changed.items()}
+    assert len(hashes | {policy_hash(full, RULES)}) == len(changed) + 1
+
+
+def _other(value: Any) -> Any:
+    match value:
+        case bool():
+            return not value
+        case int():
+            return value + 1
+        case tuple():
+            return ()
+        case Who():
+            return replace(value, users=(5,))
+        case Concurrency():
+            return Concurrency.QUEUE
+        case _:
+            return ProbeKind.HTTP
+
+
+def test_every_team_that_a_decision_asks_about_is_named() -> None:
+    group = Group(name="security", count=1, who=Who(teams=(4,)))
+    policy = Policy(request=Who(teams=(3, 1)), approve=Who(teams=(2,)), rollback=Who(teams=(1, 5)), groups=(group,))
+    assert teams_named(policy) == (1, 2, 3, 4, 5)
