@@ -123,6 +123,8 @@ def _finding(each: Finding, found: Linted) -> dict[str, Any]:
 
 def said(finding: Finding) -> tuple[str, str]:
     """A finding in words, and what to do about it."""
+    if finding.code is Code.PERMISSION_UNKNOWN:
+        return "GitHub did not say who has access to the repository, so who could approve is not known.", "Ask again."
     told = messages.explain(finding.code, **finding.values)
     return messages.bare(told.sentence, 600), messages.bare(told.hint, 600)
 
