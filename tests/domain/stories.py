@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.domain.codes import Code
+from bot.domain.decision import Fixer, RuleResult, RuleState
 from bot.domain.messages import refusal
 from bot.domain.model import (
     Actor,
@@ -19,7 +20,8 @@ from bot.domain.model import (
     Stage,
     TargetKind,
 )
-from bot.domain.promotion import Promotion, fold, request_as_body
+from bot.domain.promotion import Promotion, fold, request_as_body, rules_as_body
+from bot.domain.rules import Group, Policy, Who
 from tests.domain import given
 
 PLAN = Plan(target=TargetKind.WEB_APP, body={}, hash="d" * 64)
@@ -34,10 +36,11 @@ class Place:
     environment: Environment
     running: Promotion | None = None
     latest: Promotion | None = None
+    own: EnvironmentState | None = None
 
     @property
     def state(self) -> EnvironmentState:
-        return EnvironmentState(environment_id=self.environment.id)
+        return self.own or EnvironmentState(environment_id=self.environment.id)
 
 
 def tell(*rows: Row, **request: Any) -> Promotion:
@@ -75,6 +78,45 @@ STUCK = _no("rollback.failed", Code.AZURE_TIMEOUT)
 TO_DEPLOYED = (APPROVED, STARTED, *STEPS, SWAPPED, DEPLOYED)
 WORKFLOW = Actor(kind=ActorKind.WORKFLOW, id=77, login=".github/workflows/build.yml")
 
+DEADLINE = given.NOW + 72 * given.HOUR
+STRICT = Policy(
+    approvals=2,
+    approval_hours=24,
+    approve=Who(role="maintain", teams=(42, 43), users=(1001,)),
+    groups=(Group(name="security", count=1, who=Who(teams=(42,))),),
+)
+SIGNED = {
+    "where": {"application": "a", "environment": "e", "repository": 42},
+    "release": {"commit": given.NEW, "image": "registry.example/shop"},
+    "plan": "d" * 64,
+    "policy": "e" * 64,
+    "checks": [["trivy", 15368, 7, "success"]],
+    "soak": [given.NOW - given.HOUR, "promotion-test"],
+    "commits": {"running": given.OLD, "commits": [given.NEW, "c" * 40]},
+    "skipped": [],
+}
+CHANGES = [
+    {"part": "checks", "was": "trivy: success (7)", "now": "trivy: failure (8)"},
+    {"part": "skipped", "was": "none", "now": "`@everyone` <b>"},
+]
+MET = tuple(RuleResult(rule=rule, state=RuleState.PASS) for rule in ("requester", "identity", "release", "order"))
+FAILING = RuleResult(
+    rule="checks", state=RuleState.FAIL, code=Code.CHECK_FAILED, fixer=Fixer.WRITER,
+    values={"check": "trivy", "commit": given.NEW[:12], "stage": "production"},
+)  # fmt: skip
+FROZEN = RuleResult(
+    rule="freeze", state=RuleState.FAIL, code=Code.FROZEN, fixer=Fixer.WAIT, skipped=True,
+    values={"stage": "production", "until": given.NOW + 9 * given.HOUR, "reason": "nobody is on call"},
+)  # fmt: skip
+GLASS: Mapping[str, Any] = {
+    "break_glass": "the shop is down, @everyone",
+    "skipped": ("freeze", "soak"),
+    "rules": (*MET, FROZEN),
+    "deadline_us": given.NOW + given.HOUR,
+}
+REVOKED = given.row("promotion.revoked", cause="comment:9")
+VOIDED = given.row("promotion.voided", approver=given.OTHER.id, code="edited_comment")
+
 STORIES: Mapping[str, Promotion] = {
     "requested": tell(),
     "requested, one of two": tell(APPROVED, approvals_needed=2),
@@ -101,6 +143,22 @@ STORIES: Mapping[str, Promotion] = {
     "rejected": tell(given.row("promotion.rejected", reason="@everyone see <b>#1</b>")),
     "rejected, no reason": tell(given.row("promotion.rejected", reason="")),
     "refused": tell(APPROVED, _no("promotion.refused", Code.ARTIFACT_MOVED)),
+    "requested, of a strict policy": tell(
+        approvals_needed=2, policy=STRICT, policy_version=3, evidence=SIGNED, deadline_us=DEADLINE, rules=MET
+    ),
+    "requested, taken back": tell(APPROVED, REVOKED, approvals_needed=2),
+    "requested, comment edited": tell(APPROVED, VOIDED),
+    "requested, by break-glass": tell(**GLASS),
+    "live, by break-glass": tell(*TO_DEPLOYED, HEALTHY, **GLASS),
+    "approved, carried over": tell(given.row("promotion.approved", evidence="", kept_from="promotion-before")),
+    "cancelled": tell(given.row("promotion.cancelled", reason="a better way was found")),
+    "refused, the evidence changed": tell(
+        APPROVED,
+        _no("promotion.refused", Code.CHECKS_CHANGED, changes=CHANGES, rules=rules_as_body((*MET, FAILING))),
+        evidence=SIGNED,
+        rules=MET,
+    ),
+    "refused, nobody decided": tell(_no("promotion.refused", Code.WAIT_EXPIRED), deadline_us=DEADLINE),
     "superseded": tell(given.row("promotion.superseded", by="another")),
     "newer_than_this_version": tell(given.row("something.new")),
 }

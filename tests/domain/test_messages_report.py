@@ -9,8 +9,10 @@ from hypothesis import given as hypothesis_given
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
+from bot.domain.codes import Code
+from bot.domain.decision import RuleResult, RuleState
 from bot.domain.messages import Button, Links, Report, button_identifier, buttons_of, is_current, parse_button, report
-from bot.domain.model import Actor, ActorKind, ProbeKind, Stage, Status, TargetKind
+from bot.domain.model import SYSTEM, Actor, ActorKind, ProbeKind, Stage, Status, TargetKind
 from bot.domain.promotion import Promotion
 from tests.domain import given
 from tests.domain.pages import Page
@@ -24,7 +26,6 @@ def shown(promotion: Promotion, now_us: int = given.NOW, links: Links = LINKS) -
         promotion,
         application=given.APPLICATION,
         environment=given.PRODUCTION,
-        rules=given.RULES,
         now_us=now_us,
         waiting_for=["dee", "eve"],
         links=links,
@@ -93,7 +94,6 @@ def test_a_container_group_is_shown_with_its_port_and_without_tls() -> None:
         replace(STORIES["live"], host="shop.westeurope.azurecontainer.io"),
         application=given.APPLICATION,
         environment=place,
-        rules=given.RULES,
         now_us=given.NOW,
     )
     assert made.deployment.environment_url == "http://shop.westeurope.azurecontainer.io:8080"
@@ -103,9 +103,7 @@ def test_weaker_evidence_is_shown_as_such() -> None:
     assert "weaker evidence" in shown(STORIES["live, by Azure's word"]).check.summary
     assert "weaker evidence" not in shown(STORIES["live"]).check.summary
     by_rule = replace(given.PRODUCTION, probe=ProbeKind.PLATFORM)
-    made = report(
-        STORIES["live"], application=given.APPLICATION, environment=by_rule, rules=given.RULES, now_us=given.NOW
-    )
+    made = report(STORIES["live"], application=given.APPLICATION, environment=by_rule, now_us=given.NOW)
     assert "weaker evidence" in made.check.summary
 
 
@@ -119,7 +117,6 @@ def test_rule_14_foreign_words_do_not_act_in_any_surface() -> None:
         story,
         application=replace(given.APPLICATION, name=nasty),
         environment=replace(given.PRODUCTION, name=nasty, location=nasty),
-        rules=given.RULES,
         now_us=given.NOW,
         waiting_for=[nasty],
         links=Links(repository_url="javascript:alert(1)", details_url="https://evil.example/\n"),
@@ -140,6 +137,52 @@ def test_rule_14_a_careless_sentence_in_the_journal_is_quoted() -> None:
     assert "`see http://evil.example`" in summary
 
 
+def test_rule_36_break_glass_is_marked_for_ever_on_every_surface() -> None:
+    for name in ("requested, by break-glass", "live, by break-glass"):
+        made = shown(STORIES[name])
+        for text in (made.deployment.description, made.check.title, made.section):
+            assert "⚠ break-glass" in text, name
+        assert "Skipped: **Nothing is promoted there now.**" in made.check.summary
+
+
+def test_rule_10_an_approval_that_no_longer_counts_says_why_and_what_to_do() -> None:
+    summary = shown(STORIES["requested, comment edited"]).check.summary
+    assert "no longer counts:** The comment was edited. Write the command in a new comment." in summary
+    changed = shown(STORIES["refused, the evidence changed"]).check.summary
+    assert "| checks | `trivy: success (7)` | `trivy: failure (8)` |" in changed
+    assert "type `/promote production @bbbbbbbbbbbb`. <sub>`checks_changed`</sub> |" in changed
+
+
+def test_miso_says_why_it_asked_by_itself() -> None:
+    story = tell(requester=SYSTEM, policy=replace(given.POLICY, soak_minutes=90), approvals_needed=0)
+    made = report(story, application=given.APPLICATION, environment=given.TEST, now_us=given.NOW)
+    assert (
+        "| Asked for by | Miso, because it was healthy in dev for 1 hour 30 minutes, 2023-11-14 " in made.check.summary
+    )
+
+
+def test_it_never_grows_too_long_for_github() -> None:
+    rule = RuleResult(
+        rule="lock", state=RuleState.FAIL, code=Code.LOCKED, values={"who": "x", "reason": "ä" * 300, "stage": "test"}
+    )
+    made = report(
+        replace(STORIES["refused"], rules=(rule,) * 500), application=given.APPLICATION, environment=given.TEST,
+        now_us=given.NOW, preview="- ä\n" * 9_000,
+    )  # fmt: skip
+    for text in (made.check.summary, made.section):
+        assert len(text.encode()) < 65_000
+        assert "More is left out here" in text
+        assert text.count("<details") == text.count("</details>")
+
+
+def test_the_preview_is_folded_below_the_rest() -> None:
+    made = report(
+        STORIES["requested"], application=given.APPLICATION, environment=given.PRODUCTION, now_us=given.NOW,
+        preview="- Image `a` → `b`",
+    )  # fmt: skip
+    assert "<details><summary>What it changes</summary>\n\n- Image `a` → `b`\n\n</details>" in made.check.summary
+
+
 # --- buttons ---------------------------------------------------------------------------------------------------------
 
 
@@ -149,6 +192,11 @@ def test_buttons_stand_where_a_click_makes_sense() -> None:
     assert drawn == {
         "requested": both,
         "requested, one of two": both,
+        "requested, of a strict policy": both,
+        "requested, taken back": both,
+        "requested, comment edited": both,
+        "requested, by break-glass": both,
+        "live, by break-glass": (Button.ROLLBACK,),
         "live": (Button.ROLLBACK,),
         "live, by Azure's word": (Button.ROLLBACK,),
         "live, as a rollback": (Button.ROLLBACK,),

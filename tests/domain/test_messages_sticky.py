@@ -9,8 +9,10 @@ from markdown_it import MarkdownIt
 from syrupy.assertion import SnapshotAssertion
 
 from bot.domain.commands import Command, parse
+from bot.domain.freezes import Frozen
 from bot.domain.messages import report, sticky_comment, sticky_marker
-from bot.domain.model import Stage
+from bot.domain.model import Ban, Drift, EnvironmentState, Hold, Lock, Stage, Untrusted
+from bot.domain.rules import Freeze
 from tests.domain import given
 from tests.domain.pages import Page
 from tests.domain.stories import STORIES, Place, pull_request_places
@@ -24,7 +26,7 @@ def test_the_comment_of_a_pull_request(snapshot: SnapshotAssertion) -> None:
     places = pull_request_places()
     sections = {
         place.environment.id: report(
-            place.latest, application=given.APPLICATION, environment=place.environment, rules=given.RULES,
+            place.latest, application=given.APPLICATION, environment=place.environment,
             now_us=given.NOW,
         ).section
         for place in places
@@ -60,6 +62,26 @@ def test_every_line_to_paste_is_a_command_that_we_understand() -> None:
         pieces = [piece for piece in table.split("`") if piece.startswith("/")]
         for piece in pieces:
             assert isinstance(parse(piece.replace("<reason>", "because")), Command), piece
+
+
+def test_what_keeps_an_environment_as_it_is_stands_in_its_row(snapshot: SnapshotAssertion) -> None:
+    dev, test, production = pull_request_places()
+    nasty = Untrusted("`</table>` @everyone | <b>")
+    held = (Hold(commit=given.OLD, digest=given.OLD_DIGEST, stream="s", since_us=1),)
+    lock = Lock(owner=given.OTHER, reason=nasty, since_us=given.NOW, until_us=given.NOW + given.HOUR)
+    drift = Drift(expected=given.NEW_DIGEST, found="", since_us=given.NOW)
+    places = (
+        replace(dev, own=EnvironmentState(environment_id=dev.environment.id, drift=drift)),
+        replace(test, own=EnvironmentState(environment_id=test.environment.id, lock=lock, held=held)),
+        replace(production, own=EnvironmentState(environment_id="", lock=replace(lock, until_us=given.NOW - 1))),
+    )
+    freeze = Freeze(name="weekend", starts="2026-01-02T18:00", minutes=60, reason=nasty)
+    ban = Ban(commit=given.NEW, digest=given.NEW_DIGEST, reason=nasty, by=given.OTHER, since_us=1)
+    text = sticky_comment(
+        given.APPLICATION, places, pull_request=5, now_us=given.NOW, bans=(ban,),
+        frozen={production.environment.id: Frozen(freeze=freeze, until_us=given.NOW + given.HOUR)},
+    )  # fmt: skip
+    assert text + "\n" == snapshot(extension_class=Page)
 
 
 def test_a_release_that_was_replaced_is_not_called_live() -> None:

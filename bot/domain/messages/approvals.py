@@ -15,18 +15,19 @@ from bot.domain.messages.entry import end, moment
 from bot.domain.messages.escape import quote
 from bot.domain.messages.refusals import explain, explain_rule
 from bot.domain.messages.rules_text import RULES
-from bot.domain.messages.words import missing, person, waits_for_people, who_approves
+from bot.domain.messages.words import person, waits_for_people, who_approves
+from bot.domain.model import Environment
 from bot.domain.promotion import Approval, Promotion, Request
 
 PARTS: Mapping[str, str] = {
-    "where": "where it goes",
-    "release": "the release",
-    "plan": "the plan",
-    "policy": "the policy",
-    "checks": "the checks",
-    "soak": "the proof from the stage before",
-    "commits": "the commits that go along",
-    "skipped": "the rules gone past",
+    "where": "place",
+    "release": "release",
+    "plan": "plan",
+    "policy": "policy",
+    "checks": "checks",
+    "soak": "health one stage earlier",
+    "commits": "commits",
+    "skipped": "skipped rules",
 }
 """What an approval binds to, part by part (`Request.evidence`), in a few words."""
 
@@ -38,16 +39,17 @@ def approvals_line(promotion: Promotion) -> str:
         return "none needed"
     people = ", ".join(person(approval.actor) for approval in given[:10])
     text = f"{len(given)} of {needed}" + (f": {people}" if people else "")
-    if not missing(promotion):
+    if not waits_for_people(promotion):
         return text
     policy = promotion.request.policy
     return f"{text}; each counts for {policy.approval_hours} hours; by {who_approves(policy)}"
 
 
-def approvals_table(promotion: Promotion) -> str:
+def approvals_table(promotion: Promotion, environment: Environment) -> str:
     """Every approval that was ever given, whether it counts, and why not. Empty when nobody gave any."""
+    again = f"/promote {environment.stage} @{promotion.request.release.commit[:12]}"
     rows = [(person(each.actor), moment(each.at_us), _counts(each)) for each in promotion.approvals[-20:]]
-    rows += [(person(each.actor), moment(each.at_us), _void(each)) for each in promotion.voided[-20:]]
+    rows += [(person(each.actor), moment(each.at_us), _void(each, again)) for each in promotion.voided[-20:]]
     lines = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return f"| Approval by | Given | |\n|---|---|---|\n{lines}" if rows else ""
 
@@ -56,10 +58,10 @@ def _counts(approval: Approval) -> str:
     return "counts; carried over from a commit with the very same content" if approval.kept_from else "counts"
 
 
-def _void(approval: Approval) -> str:
+def _void(approval: Approval, again: str) -> str:
     if approval.void not in set(Code):
         return "no longer counts"
-    said = explain(Code(approval.void))
+    said = explain(Code(approval.void), command=again)
     return f"**no longer counts:** {said.title}. {said.hint} <sub>`{approval.void}`</sub>"
 
 
@@ -70,12 +72,12 @@ def evidence_rows(request: Request) -> Iterator[tuple[str, str]]:
     if isinstance(commits, Mapping) and commits.get("commits"):
         yield "Carries", _carries(commits)
     if isinstance(checks, Sequence) and not isinstance(checks, str) and checks:
-        yield "Checks", ", ".join(f"{quote(str(check[0]), 60)} {quote(str(check[-1]), 20)}" for check in checks[:20])
+        yield "Checks", ", ".join(f"{quote(str(check[0]), 60)}: {quote(str(check[-1]), 20)}" for check in checks[:20])
     if isinstance(soak, Sequence) and not isinstance(soak, str) and soak:
-        yield "Healthy before", f"one stage earlier, since {moment(int(soak[0]))}"
+        yield "Healthy one stage earlier", f"since {moment(int(soak[0]))}"
     if parts:
         covered = ", ".join(PARTS.get(part) or quote(part, 40) for part in parts)
-        yield "Evidence", f"{quote(request.evidence_hash[:12], 12)}, over {covered}"
+        yield "Evidence", f"{quote(request.evidence_hash[:12], 12)}: {covered}"
 
 
 def _carries(commits: Mapping[str, Any]) -> str:
@@ -118,4 +120,4 @@ def _skipped(promotion: Promotion) -> Iterator[str]:
             said = explain_rule(result)
             yield f"Skipped: **{said.title}.** {said.sentence} <sub>`{said.code}`</sub>"
         else:
-            yield f"Skipped: the rule that {RULES.get(rule) or quote(rule, 40)}."
+            yield f"Skipped: the rule *{RULES[rule]}*." if rule in RULES else f"Skipped: {quote(rule, 40)}."

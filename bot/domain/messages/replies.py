@@ -21,11 +21,11 @@ from bot.domain.messages.rules_text import rules_markdown
 from bot.domain.messages.sticky import Standing, marker, table
 from bot.domain.messages.words import (
     approvals_wanted,
+    groups_wanted,
     missing,
     next_step,
     person,
     waits_for_people,
-    who_approves,
 )
 from bot.domain.model import Actor, Ban, Environment, Lock, Release
 from bot.domain.promotion import Promotion
@@ -97,8 +97,8 @@ def _waits(promotion: Promotion, environment: Environment) -> str:
     """For what, for whom, until when, and the line to type."""
     request = promotion.request
     text = f"It waits for {approvals_wanted(promotion)}. {next_step(promotion, environment)}"
-    named = request.policy.approve.named or request.policy.groups
-    text += f" Whose approval counts: {who_approves(request.policy)}." if named else ""
+    groups = groups_wanted(request.policy)
+    text += f" Among those who approve must be {groups}." if groups else ""
     return f"{text} Without a decision it ends at {end(request.deadline_us)}." if request.deadline_us else text
 
 

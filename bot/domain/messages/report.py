@@ -125,7 +125,7 @@ def report(
     details = (
         changes_table(promotion),
         table,
-        approvals_table(promotion),
+        approvals_table(promotion, environment),
         _steps(promotion),
         _folded("What it changes", preview),
         rules_folded(promotion.rules),

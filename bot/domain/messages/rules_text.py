@@ -45,6 +45,7 @@ RULES: Mapping[str, str] = {
     "approver": "whoever approves may approve",
     "second_person": "whoever approves is somebody else",
     "approvals": "the approvals still count",
+    "quorum": "of every group that must approve, enough did",
 }
 """What each rule demands, in a few words."""
 
@@ -73,20 +74,27 @@ def rules_table(rules: Sequence[RuleResult]) -> tuple[RuleLine, ...]:
 
 def rules_markdown(rules: Sequence[RuleResult]) -> str:
     """The rules as a list; those that are met are folded away below the others."""
-    lines = rules_table(rules)
-    told = "\n".join(_told(line) for line in lines if line.mark != "✓")
-    met = [line for line in lines if line.mark == "✓"]
-    passed = "\n".join(f"- {line.title}" for line in met)
-    folded = f"<details><summary>{_count(len(met))} met</summary>\n\n{passed}\n\n</details>" if met else ""
-    return "\n\n".join(part for part in (told, folded) if part)
+    standing, met = _listed(rules)
+    count = sum(result.passed for result in rules)
+    folded = f"<details><summary>{_count(count)} met</summary>\n\n{met}\n\n</details>" if met else ""
+    return "\n\n".join(part for part in (standing, folded) if part)
 
 
 def rules_folded(rules: Sequence[RuleResult]) -> str:
     """The same, folded as a whole under a line that counts; empty without rules."""
     if not rules:
         return ""
+    standing, met = _listed(rules)
+    listed = "\n\n".join(part for part in (standing, f"Met:\n\n{met}" if standing and met else met) if part)
     # The summary is HTML: nothing but our own words stands in it.
-    return f"<details><summary>{rules_counted(rules)}</summary>\n\n{rules_markdown(rules)}\n\n</details>"
+    return f"<details><summary>{rules_counted(rules)}</summary>\n\n{listed}\n\n</details>"
+
+
+def _listed(rules: Sequence[RuleResult]) -> tuple[str, str]:
+    """What is not met, and what is."""
+    lines = rules_table(rules)
+    standing = "\n".join(_told(line) for line in lines if line.mark != "✓")
+    return standing, "\n".join(f"- {line.title}" for line in lines if line.mark == "✓")
 
 
 def rules_counted(rules: Sequence[RuleResult]) -> str:

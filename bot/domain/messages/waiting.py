@@ -27,7 +27,7 @@ def reminder(promotion: Promotion, environment: Environment, who_may: str = "", 
         f"**{short(release.commit)} still waits for {environment.stage}.** {person(request.requester)} asked for it "
         f"{moment(promotion.requested_us)}{age}. {wants}",
         break_glass(promotion),
-        approvals_table(promotion),
+        approvals_table(promotion, environment),
         f"Who can act: {who}, but nobody whose work is in it. They type `/approve @{release.commit[:12]}`, or "
         "`/reject` with a reason. Whoever asked for it types `/cancel`.",
         f"If nobody decides, it ends at {end(request.deadline_us)}." if request.deadline_us else "",
@@ -37,7 +37,9 @@ def reminder(promotion: Promotion, environment: Environment, who_may: str = "", 
 
 def superseded(promotion: Promotion, environment: Environment, newer: Promotion) -> str:
     """To whoever waited for a release that a newer one took the place of."""
-    given = " The approvals that it had do not count for the newer one." if promotion.approvals else ""
+    carried = any(approval.kept_from == promotion.stream for approval in newer.approvals)
+    lost = promotion.approvals and not carried
+    given = " The approvals that it had do not count for the newer one." if lost else ""
     where = f" on #{newer.request.pull_request}" if newer.request.pull_request else ""
     return (
         f"{short(promotion.request.release.commit)} does not go to {environment.stage}: "

@@ -46,22 +46,31 @@ def who_may(who: Who) -> str:
     """A set of people as a phrase, by the numbers that the policy has: nobody is called by it."""
     if not who.named:
         return f"anybody with at least the role {quote(who.role, 40)}"
-    named = [f"a member of team {team}" for team in who.teams] + [f"account {user}" for user in who.users]
-    more = [f"{len(named) - _NAMED} more"] if len(named) > _NAMED else []
-    return f"{_either([*named[:_NAMED], *more])}, with at least the role {quote(who.role, 40)}"
+    teams = f"a member of team {_either(who.teams)}" if who.teams else ""
+    users = f"account {_either(who.users)}" if who.users else ""
+    floor = "" if who.role == Who().role else f" (with at least the role {quote(who.role, 40)})"
+    return " or ".join(part for part in (teams, users) if part) + floor
+
+
+def _either(ids: Sequence[int]) -> str:
+    told = [str(each) for each in ids[:_NAMED]] + ([f"{len(ids) - _NAMED} more"] if len(ids) > _NAMED else [])
+    return " or ".join(part for part in (", ".join(told[:-1]), told[-1]) if part)
 
 
 _NAMED = 6
-
-
-def _either(parts: Sequence[str]) -> str:
-    return " or ".join(part for part in (", ".join(parts[:-1]), parts[-1]) if part)
+"""So many are told one by one."""
 
 
 def who_approves(policy: Policy) -> str:
     """The same for approvals, with the groups of which some must be. Whose work it is, never counts (rule 9)."""
-    groups = [f"{group.count} of them {who_may(group.who)} ({quote(group.name, 60)})" for group in policy.groups[:5]]
-    return "; ".join((who_may(policy.approve), *groups))
+    return "; ".join(part for part in (who_may(policy.approve), groups_wanted(policy)) if part)
+
+
+def groups_wanted(policy: Policy) -> str:
+    """How many of the approvers must be of which group; empty where the policy names none."""
+    return ", ".join(
+        f"at least {group.count} of {quote(group.name, 60)} ({who_may(group.who)})" for group in policy.groups[:5]
+    )
 
 
 def asked_because(promotion: Promotion, environment: Environment) -> str:
@@ -123,6 +132,8 @@ def _headline(promotion: Promotion) -> str:
             return f"Not healthy; going back to {back}" if back else "Not healthy, and there is nothing to go back to"
         case Status.FAILED:
             return f"The deployment failed; going back to {back}" if back else "The deployment failed"
+        case Status.REFUSED if promotion.code in (Code.WAIT_EXPIRED, Code.BREAK_GLASS_EXPIRED):
+            return f"Ended: {_title(promotion)}"
         case Status.LIVE:
             done = f"Rolled back to {this}: live" if promotion.request.rollback else "Live"
             return f"{done}, by Azure's word alone" if promotion.evidence == "platform" else f"{done} and healthy"
