@@ -120,9 +120,11 @@ async def may(miso: Miso, place: Place, actor: Actor, who: Who) -> bool:
     return True
 
 
-async def ready(place: Place) -> Place:
+def ready(place: Place) -> asyncio.Future[Place]:
     """A place that was bound already, where one is awaited."""
-    return place
+    known = asyncio.get_running_loop().create_future()
+    known.set_result(place)
+    return known
 
 
 async def _nothing() -> None:
