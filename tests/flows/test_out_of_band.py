@@ -22,6 +22,13 @@ async def check(stage: Stage, name: str) -> Any:
     return found[0] if found else None
 
 
+async def to_production(stage: Stage, number: int, *, approved: bool = True) -> None:
+    await stage.says("ann", "/promote test", on=number)
+    await stage.says("ann", "/promote production", on=number)
+    if approved:
+        await stage.says("bob", "/approve", on=number)
+
+
 async def waits(stage: Stage, sha: str, where: str = "production") -> tuple[int, int]:
     """A job of a workflow run waits at a gate. Gives the run and the deployment that GitHub made for it."""
     run = await stage.sim.run_workflow(REPOSITORY, path=".github/workflows/deploy.yml", head_sha=sha, conclusion=None)
@@ -69,8 +76,7 @@ async def test_outside_of_production_it_is_told_without_an_alarm(stage: Stage) -
 
 async def test_rule_32_somebody_elses_success_on_our_own_deployment_is_seen_while_nothing_runs(stage: Stage) -> None:
     pull = await stage.ships("Add a basket")
-    await stage.says("ann", "/promote test", on=pull["number"])
-    await stage.says("ann", "/promote production", on=pull["number"])
+    await to_production(stage, pull["number"], approved=False)
     [ours] = [d for d in (await stage.state())["deployments"] if d["environment"] == "production"]
     await stage.sim.someone_reports(REPOSITORY, "olga", ours["id"])
     await stage.settle()
@@ -92,10 +98,11 @@ async def test_the_deployment_of_a_job_that_waits_at_its_gate_raises_no_alarm(st
 
 async def test_a_job_whose_gate_we_opened_may_report_its_success(stage: Stage) -> None:
     pull = await stage.ships("Add a basket")
-    _, deployment = await waits(stage, pull["merge_commit_sha"], "dev")
+    await to_production(stage, pull["number"])
+    _, deployment = await waits(stage, pull["merge_commit_sha"])
     stage.clock.pass_(6)
     await stage.settle()
-    await stage.ships("Add a till")  # so that another release runs there by now
+    await to_production(stage, (await stage.ships("Add a till"))["number"])
     await stage.sim.someone_reports(REPOSITORY, ACTIONS, deployment)
     await stage.settle()
     assert [row.body.get("reported", False) for row in await rows(stage)] == [False]
@@ -127,11 +134,11 @@ async def test_rule_32_an_administrator_who_opens_the_gate_is_seen(stage: Stage)
 async def test_a_gate_that_is_opened_by_hand_after_our_decision_is_no_bypass(stage: Stage) -> None:
     pull = await stage.ships("Add a basket")
     run, _ = await waits(stage, pull["merge_commit_sha"])
-    await stage.says("ann", "/promote test", on=pull["number"])
-    await stage.says("ann", "/promote production", on=pull["number"])
-    stage.world.webhooks.hold()
+    await to_production(stage, pull["number"], approved=False)
+    await stage.sim.drop_next(event="deployment_review")
     await stage.sim.review_gate(REPOSITORY, run, "production", "olga", bypass=True)
     await stage.says("bob", "/approve", on=pull["number"])
-    stage.world.webhooks.release(order="lifo")
+    late = next(d for d in await stage.sim.deliveries() if d["event"] == "deployment_review")
+    await stage.sim.redeliver(late["id"])
     await stage.settle()
     assert await rows(stage, Note.GATE_BYPASSED) == []
