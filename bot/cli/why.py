@@ -18,15 +18,16 @@ from bot.cli import screen
 from bot.context import Miso
 from bot.domain import messages
 from bot.domain.codes import Code
-from bot.domain.decision import Asked, Decision, RuleResult, RuleState
-from bot.domain.messages import RULES, explain_rule, refusal
+from bot.domain.decision import Asked, Decision, RuleResult
+from bot.domain.messages import refusal
+from bot.domain.messages.rules_text import RuleLine, rules_table
 from bot.domain.model import STAGE_ALIASES, SYSTEM, Actor, ActorKind, Application, Environment, Release, Stage
 from bot.errors import ConfigError
 
 if TYPE_CHECKING:
     from bot.services.access import Origin, Place
 
-MARKS = {RuleState.PASS: ("✓ ", "green"), RuleState.FAIL: ("✗ ", "red"), RuleState.UNKNOWN: ("? ", "yellow")}
+STYLES = {"✗": "red", "?": "yellow", "⚠": "yellow", "✓": "green"}
 NOBODY = Actor(kind=ActorKind.PERSON, id=0, login="")
 
 
@@ -142,6 +143,7 @@ async def _decide(
 
 def _document(answer: Answer, login: str) -> dict[str, Any]:
     decision = answer.decision
+    states = {result.rule: result for result in decision.rules}
     return {
         "application": answer.application.name,
         "environment": answer.environment.stage,
@@ -153,20 +155,19 @@ def _document(answer: Answer, login: str) -> dict[str, Any]:
         "says": _verdict(answer),
         "approvals_needed": decision.approvals_needed,
         "may_not_approve": [number for number in decision.excluded if number],
-        "rules": [_rule(result) for result in decision.rules],
+        "rules": [_rule(line, states[line.rule]) for line in rules_table(decision.rules)],
     }
 
 
-def _rule(result: RuleResult) -> dict[str, Any]:
-    told: dict[str, Any] = {"rule": result.rule, "state": result.state, "code": result.code, "skipped": result.skipped}
-    if result.code is None:
-        return {**told, "says": RULES.get(result.rule, result.rule)}
-    said = explain_rule(result)
+def _rule(line: RuleLine, result: RuleResult) -> dict[str, Any]:
     return {
-        **told,
-        "says": messages.bare(said.sentence, 600),
-        "hint": messages.bare(said.hint, 600),
-        "who": messages.WHO[said.who],
+        "rule": line.rule,
+        "state": result.state,
+        "skipped": result.skipped,
+        "code": result.code,
+        "title": messages.bare(line.title, 300),
+        "says": messages.bare(line.text, 600),
+        "who": line.who or None,
         "command": result.command or None,
     }
 
@@ -182,14 +183,11 @@ def _print(answer: Answer, login: str) -> None:
     console.print(Text(_verdict(answer), "bold"))
     if not login:
         console.print(Text("Nobody in particular asks; --as LOGIN decides for a person.", "dim"))
-    decision = answer.decision
-    for result in (*decision.obstacles, *decision.skipped):
-        said = explain_rule(result)
-        mark = MARKS[result.state]
-        console.print(Text.assemble("  ", mark, screen.said(said.sentence, limit=600), (f" ({result.code})", "dim")))
-        if said.hint:
-            console.print(Text.assemble("      ", ("→ ", "dim"), screen.said(said.hint, limit=600)))
-        console.print(Text(f"      Who can fix it: {messages.WHO[said.who]}", "dim"))
-    for result in decision.rules:
-        if result.passed:
-            console.print(Text.assemble("  ", MARKS[RuleState.PASS], RULES.get(result.rule, result.rule)))
+    for line in rules_table(answer.decision.rules):
+        code = (f" ({line.code})" if line.code else "", "dim")
+        mark = (f"{line.mark} ", STYLES[line.mark])
+        console.print(Text.assemble("  ", mark, screen.said(line.title, limit=300), code))
+        if line.text:
+            console.print(Text.assemble("      ", screen.said(line.text, limit=600)))
+        if line.who:
+            console.print(Text(f"      Who can change it: {line.who}", "dim"))
