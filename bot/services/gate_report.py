@@ -35,10 +35,11 @@ async def show(miso: Miso, rows: Sequence[Row]) -> int:
     repository = miso.github.at(int(body["installation"]), int(body["repository"]), GATE)
     run, environment = int(body["run"]), str(body["environment"])
     told = notes.last(rows, Note.GATE_WAITING)
-    comment = messages.gate_comment(answer.code, answer.sentence, answer.hint)
     said: dict[str, Any] = {"state": answer.state, "code": answer.code, "sentence": answer.sentence}
     if not answer.state and told is not None and told.body["code"] == answer.code:
         return miso.clock.now_us() + _LOOK_AGAIN_US
+    rules = await gates.rules(miso, first) if not answer.state else ()
+    comment = messages.gate_comment(answer.code, answer.sentence, answer.hint, rules=rules)
     try:
         await repository.answer_gate(run, environment, state=answer.state or None, comment=comment)
     except Refused as no:

@@ -13,10 +13,11 @@ from contextlib import suppress
 from weakref import WeakValueDictionary
 
 from bot.context import Miso, Repository
-from bot.domain import messages
+from bot.domain import messages, preview
 from bot.domain.canonical import digest_of
 from bot.domain.environment_story import EnvironmentKind
 from bot.domain.messages import Links, Standing, bypass
+from bot.domain.messages.preview import lines
 from bot.domain.model import (
     Actor,
     ActorKind,
@@ -31,7 +32,7 @@ from bot.domain.permissions import REPORT
 from bot.domain.promotion import Promotion, fold
 from bot.domain.repository_config import ConfigFault
 from bot.errors import Refused
-from bot.services import drift, gate_report, notes, overview
+from bot.services import drift, gate_report, journal, notes, overview, previews
 from bot.services.board import Board, board_of, hash_of, put_check, take_turns
 from bot.services.notes import Note
 
@@ -57,6 +58,8 @@ async def show(miso: Miso, stream: str, seq: int) -> None:
         again = await gate_report.show(miso, rows)
     elif kind in set(EnvironmentKind):
         await drift.show(miso, rows)
+    elif kind in (Note.PULL_PREVIEWED, Note.PULL_CONFIGURED):
+        await previews.show(miso, rows)
     await miso.store.reported(stream, seq if again else max(seq, rows[-1].seq), retry_at_us=again)
 
 
@@ -81,6 +84,7 @@ async def _promotion(miso: Miso, rows: Sequence[Row]) -> None:
         environment=environment,
         now_us=miso.clock.now_us(),
         links=Links(repository_url=home, log_url=f"{home}/commit/{request.release.commit}/checks"),
+        preview=_preview(promotion, environment),
     )
     # What is about to begin changes the comment when it has begun.
     waits = promotion.status is Status.REQUESTED and (request.approvals_needed > 0 or promotion.pauses > 0)
@@ -89,7 +93,43 @@ async def _promotion(miso: Miso, rows: Sequence[Row]) -> None:
         lambda: _deployment(miso, board, repository, promotion, environment, card.deployment),
         lambda: put_check(board, repository, card.check),
         lambda: _comment(miso, repository, application, 0 if beginning else request.pull_request, home),
+        lambda: _notices(miso, board, repository, promotion, environment),
     )
+
+
+def _preview(promotion: Promotion, environment: Environment) -> str:
+    request = promotion.request
+    return lines(preview.of(environment, request.previous_plan, request.plan))
+
+
+async def _notices(
+    miso: Miso, board: Board, repository: Repository, promotion: Promotion, environment: Environment
+) -> None:
+    """What is worth a comment of its own, because an edited one calls nobody: reminders, and a lost place."""
+    request = promotion.request
+    if promotion.status is Status.REQUESTED and promotion.reminders:
+        text = messages.reminder(promotion, environment, now_us=miso.clock.now_us())
+        await _say(board, repository, request.pull_request, f"reminder-{promotion.reminders}", text)
+    if promotion.status is Status.SUPERSEDED and request.requester.kind is ActorKind.PERSON:
+        newer = await journal.load(miso, promotion.superseded_by)
+        if newer is not None:
+            text = messages.superseded(promotion, environment, newer)
+            await _say(board, repository, request.pull_request, "superseded", text)
+
+
+async def _say(board: Board, repository: Repository, number: int, surface: str, markdown: str) -> None:
+    """One comment that is written once and never changed."""
+    if not number:
+        return
+    marker = messages.reply_marker(f"{board.stream}-{surface}")
+
+    async def create() -> int:
+        return await repository.create_comment(number, messages.with_marker(marker, markdown))
+
+    async def find() -> int | None:
+        return await repository.find_comment(number, marker)
+
+    await board.put(surface, marker, create=create, find=find)
 
 
 async def _deployment(
@@ -174,6 +214,7 @@ def _section(miso: Miso, standing: Standing, home: str) -> str:
         environment=standing.environment,
         now_us=miso.clock.now_us(),
         links=Links(repository_url=home),
+        preview=_preview(standing.latest, standing.environment),
     ).section
 
 
