@@ -41,6 +41,10 @@ MET: Mapping[str, Any] = {
     "capacity": Capacity(instances=2, zones=2),
 }
 
+# NOW is 2023-11-14 22:13:20 UTC, a Tuesday.
+TUESDAYS = Freeze(name="tuesdays", starts="2023-01-03T12:00", minutes=720, repeats="FREQ=WEEKLY", reason="market day")
+FROZEN = replace(POLICY, freezes=(TUESDAYS,))
+
 
 def demanded(request: Asked | None = None, policy: Policy = DEMANDING, **changes: Any) -> Decision:
     """The decision where the policy asks for everything, and all of it is met unless `changes` say otherwise."""
@@ -64,6 +68,12 @@ def held(where: str, **changes: Any) -> dict[str, EnvironmentState]:
     states = dict(given.facts().states or {})
     hold = replace(Hold(commit=given.NEW, digest=given.NEW_DIGEST, stream="bad", since_us=1), **changes)
     return {**states, where: replace(states[where], held=(hold,))}
+
+
+def state(**changes: Any) -> dict[str, Any]:
+    """Facts in which production's state is changed."""
+    states = dict(given.facts().states or {})
+    return {"states": {**states, PRODUCTION.id: replace(states[PRODUCTION.id], **changes)}}
 
 
 def back(**changes: Any) -> Asked:
