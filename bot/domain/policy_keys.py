@@ -23,7 +23,7 @@ RENAMED: Mapping[str, str] = {"request_permission": "request", "approve_permissi
 
 
 class Override(Keys):
-    """What may be said about one stage. Only keys that were said count (`changes`)."""
+    """What is demanded in one stage. Every key may be left out."""
 
     approvals: Annotated[int, Field(ge=0, le=10)] = key(
         0,
@@ -102,7 +102,7 @@ class Override(Keys):
 
     @property
     def said(self) -> frozenset[str]:
-        """The keys that stand in the text."""
+        """The keys that stand in the text; only these count."""
         return frozenset(self.model_fields_set & set(Override.model_fields))
 
     def changes(self) -> dict[str, Any]:

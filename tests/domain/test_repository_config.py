@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given as given_that
 from hypothesis import strategies as st
 
-from bot.domain.repository_config import ConfigFault, RepositoryConfig, parse, schema, tag_for
+from bot.domain.model import Stage
+from bot.domain.repository_config import ConfigFault, RepositoryConfig, check, parse, schema, tag_for
+from bot.domain.rules import Policy
+from bot.domain.tightness import tighten
 
 WHOLE = """\
 # what Miso needs to know
@@ -139,15 +142,106 @@ def test_a_bomb_of_aliases_costs_nothing() -> None:
     assert "anchors" in faults(bomb)[0].sentence
 
 
+# --- its policy ------------------------------------------------------------------------------------------------------
+
+POLICY = (
+    SHORT
+    + """\
+policy:
+  prod:
+    approvals: 2
+    approve: {role: maintain, teams: [42]}
+    freezes:
+      - {name: fair, starts: 2026-05-01T00:00, lasts: 3d}
+  tst:
+    soak: 2h
+"""
+)
+BASE = {Stage.TEST: Policy(soak_minutes=60), Stage.PRODUCTION: Policy(approvals=1)}
+
+
+def test_a_policy_by_stage_whatever_it_is_called() -> None:
+    found = parse(POLICY)
+    assert isinstance(found, RepositoryConfig)
+    assert {stage: sorted(own.said) for stage, own in found.policy.items()} == {
+        Stage.PRODUCTION: ["approvals", "approve", "freezes"],
+        Stage.TEST: ["soak"],
+    }
+    assert check(POLICY, BASE) == ()
+    bare = parse(SHORT)
+    assert isinstance(bare, RepositoryConfig)
+    assert bare.policy == {}
+
+
+def test_faults_of_the_policy_have_their_lines_too() -> None:
+    text = (
+        SHORT
+        + """\
+policy:
+  prod:
+    aprovals: 2
+    freezes:
+      - {name: fair, starts: 2026-05-01T00:00, lasts: 3d}
+      - {name: move, starts: soon, lasts: 3d}
+    branches: []
+  production: {}
+  qa: {}
+  test: 3
+"""
+    )
+    assert [(f.line, f.path) for f in faults(text)] == [
+        (5, "policy.production.aprovals"),
+        (8, "policy.production.freezes[1].starts"),
+        (9, "policy.production.branches"),
+        (10, "policy.production"),
+        (11, "policy.qa"),
+        (12, "policy.test"),
+    ]
+
+
+def test_rule_3_what_is_looser_is_told_in_its_line_and_does_not_count() -> None:
+    text = (
+        SHORT
+        + """\
+policy:
+  dev: {approvals: 1}
+  test: {soak: 30m}
+  production:
+    wait: 90d
+    approvals: 0
+    availability:
+      zones: 1
+"""
+    )
+    base = {Stage.TEST: Policy(soak_minutes=60), Stage.PRODUCTION: Policy(approvals=1, min_zones=2)}
+    assert [(f.line, f.path) for f in check(text, base)] == [
+        (5, "policy.test.soak"),
+        (7, "policy.production.wait"),
+        (8, "policy.production.approvals"),
+        (10, "policy.production.availability.zones"),
+    ]
+    assert check(text, base)[2].sentence == "is looser than this installation's policy, which counts instead: 1"
+    found = parse(text)
+    assert isinstance(found, RepositoryConfig), "the rest of it counts"
+    assert tighten(base[Stage.PRODUCTION], found.policy[Stage.PRODUCTION]) == base[Stage.PRODUCTION]
+
+
+def test_what_is_looser_is_told_beside_every_other_fault() -> None:
+    text = "image: shop\npolicy:\n  production: {approvals: 0}\n  test: {soak: 30}\n"
+    assert [f.path for f in check(text, BASE)] == ["build", "image", "policy.production.approvals", "policy.test.soak"]
+
+
 @given_that(st.text(max_size=200))
 def test_no_text_makes_it_raise(text: str) -> None:
     assert parse(text) is not None
     assert parse(SHORT + text) is not None
+    assert check(f"{SHORT}policy: {text}", BASE) is not None
 
 
 @given_that(st.text(alphabet="abc{}[]:&*!-?|>'\"# \n\t0x<%@`", max_size=60))
 def test_no_yaml_makes_it_raise(text: str) -> None:
     assert parse(text) is not None
+    assert check(f"{SHORT}policy: {{prod: {text}}}", BASE) is not None
 
 
 def test_a_tag_is_made_of_a_full_commit() -> None:
