@@ -44,7 +44,9 @@ Written in a comment on a pull request, as the first line of a paragraph. Made f
 - `/miso promote test` is the same as `/promote test`, for repositories where another App listens to the short form.
 - What other Apps listen to (`/assign`, `/retest`, …) is left alone. A word that is nearly one of ours is answered with
   the one that was probably meant.
-- A reason is one line; what is longer than 500 characters is cut.
+- A reason is one line; what is longer than 500 characters is cut. Where one is needed, it must be something to read.
+- What means to be a command and is none is answered with the line to type. It is never guessed and run: a dash that a
+  keyboard made long (`—break-glass`), a bare commit without `@`, a time without `for`.
 
 ## Environments
 
@@ -55,7 +57,51 @@ Written in a comment on a pull request, as the first line of a paragraph. Made f
 ## Commits
 
 `@` and 12 to 40 hexadecimal digits. Without one, a command is about the release that was built from the pull request's
-merge commit.
+merge commit. `/approve @sha` counts only while exactly that commit waits, so an approval never falls on a release that
+was put in the place of the one that was looked at.
+
+## Approvals
+
+What an approver is shown (commit, image by digest, plan, checks, health one stage earlier, the commits that go along,
+the policy) has one hash, and the approval carries it. When any of it changes before the first write, the approval no
+longer counts; check run and comment say which part changed, what it was and what it is. An approval is never deleted:
+one that was taken back with `/revoke`, that ran out, or whose comment was edited stands there with its reason.
+
+`/reject` stops what waits. `/cancel` is for whoever asked for it, and for operators. Whoever can act is reminded while
+something waits; what nobody decides ends, and says so.
+
+## Locks
+
+`/lock production for 2h the fair is on` keeps an environment as it is. The time is `30m`, `2h` or `3d`, from one minute
+to 30 days; without `for`, the lock stays until somebody takes it off. Its owner may still promote; nobody else may,
+and no rollback begins either. What has begun is finished. `/unlock production` takes one's own lock off; somebody
+else's takes a reason, and an operator. Locking again changes the reason and the end of one's own lock.
+
+## Rejected releases
+
+`/reject @sha <reason>` rejects a release for good: neither that commit nor its image goes to any environment. A release
+that was rolled back is held in the same way. `/clear @sha <reason>` lifts both. It is for the operators whom the policy
+names, and it takes as many of them as `clear_people` says, each with a reason, within 24 hours.
+
+## Break-glass
+
+`/promote production --break-glass <reason>` goes past rules that do not pass: a freeze, a lock, the time of soaking,
+required checks, the order of stages, the demanded availability and probe, the branch. It never goes past the identity
+of the repository, a held or rejected release, an older commit, an image that moved, or the second person: somebody else
+who may approve must type `/approve` within the time that the policy gives. Every rule that was skipped is listed when
+it is asked for, and what went this way is marked with ⚠ for ever. `/rollback` needs none of it during a freeze.
+
+## The policy
+
+`/policy` shows which version counts, and the difference of one that waits. A policy that makes production looser waits
+until two of its administrators type `/policy accept <hash>`; `/policy reject <hash>` by one of them ends it. The hash
+is at least 12 digits of it, so nobody accepts what they did not look at.
+
+## Why not?
+
+`/why production` evaluates every rule as a request would, and asks for nothing. The same text stands in the check run,
+in the comment of a gate and in the answer of `miso why`: what is not met, what is not known (that never passes), who
+can change it, and the line to type.
 """
 
 

@@ -118,17 +118,13 @@ def report(
     links = links or Links()
     line = headline(promotion, now_us=now_us)
     state, status, conclusion = _shown(promotion)
-    table = _table(promotion, application=application, environment=environment, links=links)
     reason, step = why(promotion), next_step(promotion, environment, waiting_for)
     following = f"**Next:** {step}" if step else ""
     glass = break_glass(promotion)
     details = (
         changes_table(promotion),
-        table,
-        approvals_table(promotion, environment),
-        _steps(promotion),
-        _folded("What it changes", preview),
-        rules_folded(promotion.rules),
+        _table(promotion, application=application, environment=environment, links=links),
+        *_below(promotion, environment, preview),
     )
     return Report(
         deployment=DeploymentStatus(
@@ -157,6 +153,15 @@ def report(
             line,
             _fit(glass, reason, "" if promotion.status is Status.LIVE else following, *details),
         ),
+    )
+
+
+def _below(promotion: Promotion, environment: Environment, preview: str) -> tuple[str, ...]:
+    return (
+        approvals_table(promotion, environment),
+        _steps(promotion),
+        _folded("What it changes", preview),
+        rules_folded(promotion.rules),
     )
 
 
