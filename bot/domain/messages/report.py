@@ -16,6 +16,7 @@ from bot.domain.messages.entry import commit as short
 from bot.domain.messages.entry import end, moment
 from bot.domain.messages.escape import plain, quote
 from bot.domain.messages.rules_text import rules_folded
+from bot.domain.messages.steps import steps_table
 from bot.domain.messages.words import (
     asked_because,
     duration,
@@ -35,10 +36,9 @@ from bot.domain.model import (
     Release,
     Stage,
     Status,
-    Step,
     TargetKind,
 )
-from bot.domain.promotion import Promotion, StepState
+from bot.domain.promotion import Promotion
 
 BYTES = 60_000
 """GitHub takes 65,535 characters in a check run's summary; we stay below in bytes."""
@@ -87,15 +87,6 @@ _STATES: Mapping[Status, tuple[str, str, str]] = {
 """State of the deployment, status and conclusion of the check: https://docs.github.com/en/rest/deployments/statuses and
 https://docs.github.com/en/rest/checks/runs"""
 
-_STEPS: Mapping[str, str] = {
-    Step.GROUP_DELETE: "Remove the old container group",
-    Step.GROUP_PUT: "Create the container group",
-    Step.SITE_PUT: "Prepare the web app",
-    Step.SLOT_PUT: "Deploy to the slot",
-    "slot.probed": "Ask the slot for its health",
-    Step.SWAP: "Swap the slot into place",
-    "swapped_back": "Swap the slot back",
-}
 _URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d{1,5})?(?:/[A-Za-z0-9._~/?=&%#-]*)?")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::\d{1,5})?")
 
@@ -127,14 +118,7 @@ def report(
         *_below(promotion, environment, preview),
     )
     return Report(
-        deployment=DeploymentStatus(
-            state=state,
-            description=line,
-            environment=environment.github_name,
-            environment_url=_address(promotion, environment) if promotion.status is Status.LIVE else "",
-            log_url=_checked(links.log_url or links.details_url),
-            retires_older=environment.stage is not Stage.PRODUCTION,
-        ),
+        deployment=_deployment(promotion, environment, state, line, links),
         check=CheckRun(
             name=check_name(environment),
             head_sha=promotion.request.release.commit,
@@ -156,10 +140,23 @@ def report(
     )
 
 
+def _deployment(
+    promotion: Promotion, environment: Environment, state: str, line: str, links: Links
+) -> DeploymentStatus:
+    return DeploymentStatus(
+        state=state,
+        description=line,
+        environment=environment.github_name,
+        environment_url=_address(promotion, environment) if promotion.status is Status.LIVE else "",
+        log_url=_checked(links.log_url or links.details_url),
+        retires_older=environment.stage is not Stage.PRODUCTION,
+    )
+
+
 def _below(promotion: Promotion, environment: Environment, preview: str) -> tuple[str, ...]:
     return (
         approvals_table(promotion, environment),
-        _steps(promotion),
+        steps_table(promotion),
         _folded("What it changes", preview),
         rules_folded(promotion.rules),
     )
@@ -259,21 +256,6 @@ def _health(promotion: Promotion, environment: Environment) -> str:
     if promotion.evidence == "platform" or environment.probe is ProbeKind.PLATFORM:
         return "Azure's word alone: weaker evidence than an answer to Miso's own request"
     return "Azure's word and answers to Miso's own requests"
-
-
-def _steps(promotion: Promotion) -> str:
-    if not promotion.steps:
-        return ""
-    lines = "\n".join(f"| {_step(step)} | {_took(step)} |" for step in promotion.steps[-20:])
-    return f"| Step | Took |\n|---|---|\n{lines}"
-
-
-def _step(step: StepState) -> str:
-    return _STEPS.get(step.step) or quote(step.step, 60)
-
-
-def _took(step: StepState) -> str:
-    return duration(step.begun_us, step.done_us) if step.done_us else f"since {moment(step.begun_us)}"
 
 
 def _section(promotion: Promotion, environment: Environment, line: str, body: str) -> str:
