@@ -55,10 +55,12 @@ def schema() -> dict[str, Any]:
     found["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     found["properties"]["stages"]["propertyNames"] = {"enum": list(STAGE_ALIASES)}
     found["properties"]["environments"]["propertyNames"] = {"format": "uuid"}
+    stage = found["$defs"]["EnvironmentKeys"]["properties"]["stage"]
     found["$defs"]["EnvironmentKeys"]["properties"]["stage"] = {
-        **found["$defs"]["EnvironmentKeys"]["properties"]["stage"],
+        "description": stage["description"],
         "enum": list(STAGE_ALIASES),
     }
+    del found["$defs"]["Stage"]
     return found
 
 

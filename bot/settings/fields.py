@@ -162,22 +162,10 @@ class Settings(BaseSettings):
     retry_seconds: float = _field(
         "seconds", "First pause after trouble outside; it doubles up to a minute.", 2.0, ge=0.01, le=60
     )
-    gate_hours: float = _field(
-        "hours", "An environment gate that nobody decided is rejected after this.", 24.0, gt=0, le=720
-    )
-    tend_seconds: float = _field(
-        "seconds",
-        "How often environments are looked after: automatic promotions, changes that went around Miso.",
-        30.0,
-        ge=1,
-        le=3600,
-    )
+    gate_hours: float = _field("hours", "A gate that nobody decided is rejected after this.", 24.0, gt=0, le=720)
+    tend_seconds: float = _field("seconds", "How often environments are looked after.", 30.0, ge=1, le=3600)
     drift_minutes: float = _field(
-        "minutes",
-        "How often Azure is asked whether an environment still runs what it was given; 0: never.",
-        10.0,
-        ge=0,
-        le=1440,
+        "minutes", "How often Azure is asked whether it still runs what it was given; 0: never.", 10.0, ge=0, le=1440
     )
     test_stop_at: str = _field(
         "step:before, :taken or :after",
