@@ -32,7 +32,7 @@ from bot.errors import Transient
 from bot.services import journal, notes, own_file
 from bot.services.notes import Note
 
-__all__ = ["Accepted", "Agreed", "Effective", "Proposal", "Story"]
+__all__ = ["STREAM", "Accepted", "Agreed", "Effective", "Proposal", "Story"]
 
 log = telemetry.logger("policies")
 
