@@ -16,7 +16,7 @@ from bot.domain.messages import refusal, refusal_of
 from bot.domain.model import Environment, NewRow
 from bot.domain.promotion import Approval, Kind, Promotion, rules_as_body
 from bot.errors import Refused, Transient
-from bot.services import access, knowledge, promotions
+from bot.services import access, approvals, knowledge, promotions
 from bot.services.access import Origin
 from bot.services.knowledge import Known
 
@@ -45,7 +45,7 @@ async def admit(miso: Miso, promotion: Promotion, environment: Environment) -> N
     unknown = decision.obstacles and all(rule.state is RuleState.UNKNOWN for rule in decision.obstacles)
     if unknown and promotion.pauses < MOST_PAUSES:
         return _later(miso, promotion, environment, reason.code, reason.sentence, None)
-    stale = promotions.changed(miso, promotion, environment, decision, asked, known)
+    stale = approvals.changed(miso, promotion, environment, decision, asked, known)
     return stale or _refused(promotion, environment, reason, rules=rules_as_body(decision.rules))
 
 
@@ -57,7 +57,7 @@ async def _decide(miso: Miso, promotion: Promotion, environment: Environment, as
     placing = asyncio.ensure_future(access.bind(miso, origin, environment.stage))
     known, standings, _ = await asyncio.gather(
         knowledge.gather(miso, asked, repository, placing),
-        promotions.standings_of(miso, promotion, placing),
+        approvals.standings_of(miso, promotion, placing),
         _still_as_typed(promotion, repository),
     )
     decision = policy.decide_effect(

@@ -18,7 +18,7 @@ from bot.domain.messages import preview as previewing
 from bot.domain.messages import refusal
 from bot.domain.model import Actor, Environment, PullRequest, Release, Stage, Status
 from bot.domain.promotion import Promotion
-from bot.services import access, choosing, holds, journal, locks, overview, policies, promotions, releases
+from bot.services import access, approvals, choosing, holds, journal, locks, overview, policies, promotions, releases
 from bot.services.access import Origin, Place
 from bot.services.promotions import Ask, Outcome, Word, text_hash
 
@@ -142,7 +142,7 @@ def _requested(outcome: Outcome, bound: Bound) -> Answer:
 
 async def _approve(job: Job) -> Answer:
     stream = await _waiting_here(job, Code.NOTHING_TO_APPROVE, Status.REQUESTED)
-    outcome = await promotions.approve(job.miso, stream, job.word, job.origin, commit=job.command.sha)
+    outcome = await approvals.approve(job.miso, stream, job.word, job.origin, commit=job.command.sha)
     promotion, environment = await _told(job, outcome)
     if outcome.decision is not None and not outcome.decision.allowed:
         code = outcome.decision.code or Code.NO_RULES
@@ -152,7 +152,7 @@ async def _approve(job: Job) -> Answer:
 
 async def _revoke(job: Job) -> Answer:
     stream = await _waiting_here(job, Code.NOTHING_TO_REVOKE, *promotions.OPEN)
-    promotion, environment = await _told(job, await promotions.revoke(job.miso, stream, job.word))
+    promotion, environment = await _told(job, await approvals.revoke(job.miso, stream, job.word))
     return Answer(markdown=messages.reply_revoked(promotion, environment, job.actor))
 
 

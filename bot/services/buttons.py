@@ -17,7 +17,7 @@ from bot.domain.messages.buttons import Button, is_current, parse_button
 from bot.domain.model import Actor, ActorKind, Environment
 from bot.domain.promotion import Promotion
 from bot.errors import Refused
-from bot.services import access, choosing, journal, notes, promotions
+from bot.services import access, approvals, choosing, journal, notes, promotions
 from bot.services.access import Origin
 from bot.services.notes import Note
 from bot.services.promotions import Ask, Word
@@ -84,7 +84,7 @@ async def _do(
             return "", ""
         raise refusal(Code.CARD_OUT_OF_DATE)
     if button is Button.APPROVE:
-        outcome = await promotions.approve(miso, promotion.stream, Word(actor=actor, cause=cause), origin)
+        outcome = await approvals.approve(miso, promotion.stream, Word(actor=actor, cause=cause), origin)
     elif button is Button.REJECT:
         outcome = await promotions.reject(miso, promotion.stream, actor, origin, "")
     else:

@@ -1,4 +1,4 @@
-"""Asking for a promotion, approving, revoking, rejecting, cancelling: what people say about one promotion.
+"""Asking for a promotion, rejecting and cancelling it: what people say about one promotion, approvals apart.
 
 Comment, button, gate, and later portal, API and command line end in these functions. Each re-reads what it decides on,
 asks `bot.domain.policy`, and writes rows; nothing here touches Azure. Causes make streams, so a delivery that comes
@@ -7,24 +7,22 @@ twice tells the same story once. Whether it may begin is asked again by `bot.ser
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot import telemetry
 from bot.context import Miso
-from bot.domain import evidence, plan, policy
+from bot.domain import evidence, policy
 from bot.domain import preview as previews
 from bot.domain.codes import Code
-from bot.domain.decision import Asked, Decision, RuleState, Standing
+from bot.domain.decision import Asked, Decision
 from bot.domain.messages import refusal
-from bot.domain.messages.refusals import explain_rule
-from bot.domain.model import SYSTEM, Actor, ActorKind, Application, Ban, Environment, NewRow, Release, Status, Untrusted
+from bot.domain.model import Actor, ActorKind, Application, Ban, Environment, NewRow, Release, Status, Untrusted
 from bot.domain.preview import Preview
-from bot.domain.promotion import VERSION, Approval, Kind, Promotion, Request, request_as_body, rules_as_body
+from bot.domain.promotion import VERSION, Kind, Promotion, Request, request_as_body
 from bot.domain.rules import Concurrency
-from bot.services import access, choosing, history, holds, journal, knowledge, policies
+from bot.services import access, carrying, choosing, history, holds, journal, knowledge, policies
 from bot.services.access import Origin, Place
 from bot.services.knowledge import Known
 
@@ -87,7 +85,7 @@ async def request(miso: Miso, ask: Ask, place: Place, application: Application, 
     row = await _requested(miso, ask, asked, known, decision)
     if row is None:
         return Outcome(decision=decision, preview=shown)
-    kept = await _kept(miso, environment, asked, known, decision, row)
+    kept = await carrying.over(miso, asked, known, decision, row)
     done = await journal.record(
         miso, stream, lambda now: [row, *kept] if now is None else [], inbox_done=ask.origin.delivery
     )
@@ -162,55 +160,7 @@ async def _requested(miso: Miso, ask: Ask, asked: Asked, known: Known, decision:
         rules=decision.rules,
         deadline_us=miso.clock.now_us() + longest,
     )
-    return replace(_row(Kind.REQUESTED, ask.actor, environment, request_as_body(body)), v=VERSION)
-
-
-async def _kept(
-    miso: Miso, environment: Environment, asked: Asked, known: Known, decision: Decision, row: NewRow
-) -> list[NewRow]:
-    """Approvals that carry over from the request that this one takes the place of, where the policy lets them.
-
-    Only between two commits with the very same tree whose plans differ in nothing but the image, and never the word of
-    somebody whose work is in the newer one.
-    """
-    demanded, release = known.policy, asked.release
-    if demanded is None or not demanded.keep_on_identical or decision.approvals_needed < 1 or release is None:
-        return []
-    tree = known.facts.commit.tree if known.facts.commit is not None else ""
-    for older in await miso.store.open_promotions(environment_id=environment.id):
-        before = await journal.load(miso, older.stream) if older.status in OPEN else None
-        if before is None or not tree or before.request.tree != tree:
-            continue
-        if before.request.policy_hash != row.body["policy"] or not _same_but_image(miso, before.request, asked, known):
-            continue
-        return [
-            _row(Kind.APPROVED, approval.actor, environment, _carried(approval, row, older.stream))
-            for approval in before.approvals
-            if approval.actor.id not in decision.excluded
-        ]
-    return []
-
-
-def _same_but_image(miso: Miso, before: Request, asked: Asked, known: Known) -> bool:
-    """Whether the plans differ in nothing but the image, and the older one still is what would be written."""
-    release, here, controller = asked.release, asked.environment, miso.rules.controller
-    if release is None or before.rollback or before.break_glass:
-        return False
-    image = replace(before.release, image=release.image, digest=release.digest, commit=release.commit, tag=release.tag)
-    now = plan.build(here, before.release, controller=controller)
-    return now == before.plan and plan.build(here, image, controller=controller) == known.facts.plan
-
-
-def _carried(approval: Approval, row: NewRow, stream: str) -> dict[str, object]:
-    return {
-        "evidence": row.body["evidence"],
-        "login": approval.actor.login,
-        "cause": approval.cause,
-        "comment": approval.comment_id,
-        "comment_hash": approval.comment_hash,
-        "kept_from": stream,
-        "at_us": approval.at_us,
-    }
+    return replace(row_of(Kind.REQUESTED, ask.actor, environment, request_as_body(body)), v=VERSION)
 
 
 async def _make_way(miso: Miso, environment: Environment, newest: Promotion) -> None:
@@ -227,111 +177,9 @@ async def _make_way(miso: Miso, environment: Environment, newest: Promotion) -> 
         def decide(now: Promotion | None) -> Sequence[NewRow]:
             if now is None or now.status not in OPEN:
                 return []
-            return [_row(Kind.SUPERSEDED, newest.request.requester, environment, {"by": newest.stream})]
+            return [row_of(Kind.SUPERSEDED, newest.request.requester, environment, {"by": newest.stream})]
 
         await journal.record(miso, older.stream, decide)
-
-
-async def approve(miso: Miso, stream: str, word: Word, origin: Origin, *, commit: str = "") -> Outcome:
-    """Count one person's approval, if rule 9 lets it count. The same function for every door.
-
-    What was shown is established anew: an approval of something that has changed since is refused, and so is what was
-    approved before it, with the difference. `commit`: the release that the person named, if any (rule 1).
-    """
-    promotion, environment = await waiting(miso, stream)
-    if promotion is None or environment is None:
-        raise refusal(Code.NOTHING_TO_APPROVE)
-    if any(a.actor == word.actor and a.cause == word.cause for a in promotion.approvals):
-        return Outcome(promotion=promotion)
-    release = promotion.request.release
-    if commit and not release.commit.startswith(commit):
-        raise refusal(Code.OTHER_RELEASE_WAITS, commit=release.commit[:12], stage=environment.stage)
-    place = await access.bind(miso, origin, environment.stage)
-    asked = await asked_again(miso, promotion, environment)
-    known, standing, standings = await asyncio.gather(
-        knowledge.gather(miso, asked, place.repository, access.ready(place)),
-        access.standing(miso, place, word.actor, policy.teams_named(promotion.request.policy)),
-        standings_of(miso, promotion, access.ready(place)),
-    )
-
-    def judge(now: Promotion) -> Decision:
-        return policy.decide_approval(
-            now,
-            word.actor,
-            standing,
-            request=asked,
-            facts=known.facts,
-            policy=known.policy,
-            rules=miso.rules,
-            now_us=miso.clock.now_us(),
-            standings=standings,
-            policies=known.policies,
-        )
-
-    decision = judge(promotion)
-    body = {
-        "evidence": promotion.request.evidence_hash,
-        "login": word.actor.login,
-        "cause": word.cause,
-        "comment": word.comment_id,
-        "comment_hash": word.comment_hash,
-    }
-
-    def decide(now: Promotion | None) -> Sequence[NewRow]:
-        if now is None or now.status not in OPEN:
-            return []
-        judged = judge(now)
-        if judged.allowed:
-            return [_row(Kind.APPROVED, word.actor, environment, body)]
-        row = changed(miso, now, environment, judged, asked, known)
-        return [row] if row is not None else []
-
-    done = await journal.record(miso, stream, decide)
-    if done.promotion is not None and not (done.rows and done.promotion.status in OPEN):
-        # Somebody else moved it on in between: what is told is the decision over what stands there now.
-        decision = decision if done.rows else judge(done.promotion)
-    return Outcome(promotion=done.promotion, decision=decision)
-
-
-def changed(
-    miso: Miso, promotion: Promotion, environment: Environment, judged: Decision, asked: Asked, known: Known
-) -> NewRow | None:
-    """What was shown to those who approve is no longer what would happen: the row that ends the request and says what
-    is different. None where nothing has changed, or where it cannot be known."""
-    stale = [rule for rule in judged.rules if rule.rule in ("policy", "evidence") and rule.state is RuleState.FAIL]
-    if not stale or known.policy is None:
-        return None
-    parts = policy.evidence_of(asked, known.facts, known.policy, miso.rules, promotion.request.skipped)
-    if parts is None:
-        return None
-    differing = evidence.changes(promotion.request.evidence, parts)
-    no = explain_rule(stale[0])
-    body = {
-        "code": no.code,
-        "sentence": no.sentence,
-        "hint": no.hint,
-        "changes": [dict(change) for change in differing] or [{"part": "plan", "was": "", "now": ""}],
-        "rules": rules_as_body(judged.rules),
-    }
-    return _row(Kind.REFUSED, SYSTEM, environment, body)
-
-
-async def revoke(miso: Miso, stream: str, word: Word) -> Outcome:
-    """Take one's own approval back, as long as nothing has begun. No role is asked: it can only stop something."""
-    promotion, environment = await waiting(miso, stream)
-    if promotion is None or environment is None:
-        raise refusal(Code.NOTHING_TO_REVOKE)
-    body = {"login": word.actor.login, "cause": word.cause}
-
-    def decide(now: Promotion | None) -> Sequence[NewRow]:
-        if now is None or now.status not in OPEN or all(a.actor != word.actor for a in now.approvals):
-            return []
-        return [_row(Kind.REVOKED, word.actor, environment, body)]
-
-    done = await journal.record(miso, stream, decide)
-    if not done.rows:
-        raise refusal(Code.NOTHING_TO_REVOKE)
-    return Outcome(promotion=done.promotion)
 
 
 async def reject(miso: Miso, stream: str, actor: Actor, origin: Origin, reason: str) -> Outcome:
@@ -344,7 +192,7 @@ async def reject(miso: Miso, stream: str, actor: Actor, origin: Origin, reason: 
     def decide(now: Promotion | None) -> Sequence[NewRow]:
         if now is None or now.status not in OPEN:
             return []
-        return [_row(Kind.REJECTED, actor, environment, {"reason": reason, "login": actor.login})]
+        return [row_of(Kind.REJECTED, actor, environment, {"reason": reason, "login": actor.login})]
 
     done = await journal.record(miso, stream, decide)
     if not done.rows:
@@ -378,7 +226,7 @@ async def cancel(miso: Miso, stream: str, word: Word, origin: Origin, reason: st
     def decide(now: Promotion | None) -> Sequence[NewRow]:
         if now is None or now.status not in OPEN:
             return []
-        return [_row(Kind.CANCELLED, word.actor, environment, {"reason": reason, "login": word.actor.login})]
+        return [row_of(Kind.CANCELLED, word.actor, environment, {"reason": reason, "login": word.actor.login})]
 
     done = await journal.record(miso, stream, decide)
     if not done.rows:
@@ -393,16 +241,6 @@ async def _person_who_writes(miso: Miso, actor: Actor, origin: Origin) -> None:
     permission = await access.permission(access.facts_of(miso, origin), actor.login, actor.id)
     if not permission.can_write:
         raise refusal(Code.PERMISSION_DENIED)
-
-
-async def standings_of(miso: Miso, promotion: Promotion, placing: Awaitable[Place]) -> dict[int, Standing]:
-    """What everybody who approved may do now (rule 5): a right that is gone takes the approval with it."""
-    if not promotion.approvals:
-        return {}
-    place, named = await placing, policy.teams_named(promotion.request.policy)
-    people = [approval.actor for approval in promotion.approvals]
-    found = await asyncio.gather(*(access.standing(miso, place, person, named) for person in people))
-    return {person.id: standing for person, standing in zip(people, found, strict=True)}
 
 
 async def asked_again(miso: Miso, promotion: Promotion, environment: Environment) -> Asked:
@@ -435,7 +273,7 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.replace("\r\n", "\n").encode("utf-8", "replace")).hexdigest()
 
 
-def _row(kind: Kind, actor: Actor, environment: Environment, body: Mapping[str, object]) -> NewRow:
+def row_of(kind: Kind, actor: Actor, environment: Environment, body: Mapping[str, object]) -> NewRow:
     return NewRow(
         kind=kind,
         actor=actor,

@@ -10,7 +10,7 @@ from bot.domain.model import Actor, ActorKind, Status, Untrusted
 from bot.domain.model import Stage as Where
 from bot.domain.rules import PolicySet, Who
 from bot.errors import Refused
-from bot.services import access, holds, promotions, registering
+from bot.services import access, approvals, holds, promotions, registering
 from bot.services.access import Origin
 from bot.sim.scenarios import REPOSITORY
 from tests.flows.stage import Stage
@@ -195,7 +195,7 @@ async def test_rule_16_every_verb_that_changes_something_asks_who_it_is(stage: S
     ]
     for number, stranger in enumerate(strangers):
         said = promotions.Word(actor=stranger, cause="test")
-        approval = await promotions.approve(stage.miso, before.stream, said, origin)
+        approval = await approvals.approve(stage.miso, before.stream, said, origin)
         assert approval.decision is not None
         assert approval.decision.refused
         with pytest.raises(Refused) as rejection:
