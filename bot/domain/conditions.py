@@ -8,7 +8,8 @@ release in `bot.domain.closures`, the rules about approvals in `bot.domain.conse
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 
 from bot.domain.authors import Authors, is_signed, nothing_runs
 from bot.domain.catalog import Bound
@@ -22,16 +23,17 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 _LEGACY_RANK = {"none": 0, "read": 1, "write": 3, "admin": 5}
 
 
+@cache
 def passed(rule: str) -> RuleResult:
     return RuleResult(rule=rule, state=RuleState.PASS)
 
 
-def failed(rule: str, code: Code, fixer: Fixer, command: str = "", **values: str | int) -> RuleResult:
+def failed(rule: str, code: Code, fixer: Fixer, command: str = "", /, **values: str | int) -> RuleResult:
     said = {**values, "command": command} if command else values
     return RuleResult(rule=rule, state=RuleState.FAIL, code=code, fixer=fixer, command=command, values=said)
 
 
-def unknown(rule: str, code: Code, fixer: Fixer = Fixer.WAIT, **values: str | int) -> RuleResult:
+def unknown(rule: str, code: Code, fixer: Fixer = Fixer.WAIT, /, **values: str | int) -> RuleResult:
     return RuleResult(rule=rule, state=RuleState.UNKNOWN, code=code, fixer=fixer, values=values)
 
 
@@ -207,7 +209,7 @@ def verified_before(request: Asked, facts: Facts) -> RuleResult:
         return no_release("order")
     if facts.environments is None or facts.verified is None:
         return unknown("order", Code.STATE_UNKNOWN)
-    if any(verified_in(places_of(stage, request, facts), request.release, facts)):
+    if any(verified_in(places_of(stage, request, facts), request.release, facts.verified)):
         return passed("order")
     commit = short(request.release.commit)
     command = f"/promote {stage} @{commit}"
@@ -220,7 +222,7 @@ def verified_here(request: Asked, facts: Facts) -> RuleResult:
         return no_release("target")
     if facts.verified is None:
         return unknown("target", Code.STATE_UNKNOWN)
-    if any(verified_in({request.environment.id}, request.release, facts)):
+    if any(verified_in({request.environment.id}, request.release, facts.verified)):
         return passed("target")
     return failed(
         "target",
@@ -238,11 +240,11 @@ def places_of(stage: Stage, request: Asked, facts: Facts) -> set[str]:
     return {e.id for e in facts.environments or () if e.stage is stage and e.application_id == own}
 
 
-def verified_in(places: set[str], release: Release, facts: Facts) -> Iterator[PromotionRow]:
+def verified_in(places: set[str], release: Release, rows: Iterable[PromotionRow]) -> Iterator[PromotionRow]:
     """Promotions after which this very release was seen healthy in one of these environments."""
     return (
         row
-        for row in facts.verified or ()
+        for row in rows
         if row.verified
         and row.environment_id in places
         and row.digest == release.digest

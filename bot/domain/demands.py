@@ -7,13 +7,13 @@ emergency must not hang on a check that was added since: of these rules only the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bot.domain.codes import Code
 from bot.domain.conditions import failed, no_release, passed, places_of, short, unknown, verified_in
 from bot.domain.decision import Asked, Facts, Fixer, RuleResult
-from bot.domain.model import CheckSeen, ProbeKind, PromotionRow, Release, Stage
-from bot.domain.rules import PUBLIC, PUBLIC_REGISTRIES, Policy, RequiredCheck
+from bot.domain.model import CheckSeen, EnvironmentState, ProbeKind, Release, Stage
+from bot.domain.rules import PUBLIC, PUBLIC_REGISTRIES, Policy
 
 MINUTE_US = 60_000_000
 _UNREAD = frozenset({Code.GITHUB_UNAVAILABLE, Code.GITHUB_THROTTLED})
@@ -100,8 +100,9 @@ def checks_succeeded(request: Asked, facts: Facts, policy: Policy) -> RuleResult
     if facts.checks is None:
         return unknown("checks", Code.CHECKS_UNKNOWN, commit=commit, stage=stage, check=policy.checks[0].name)
     unfinished: RuleResult | None = None
+    found = by_name(facts.checks)
     for wanted in policy.checks:
-        seen = seen_of(wanted, facts.checks)
+        seen = found.get((wanted.name, wanted.app_id), ())
         values = {"commit": commit, "stage": stage, "check": wanted.name}
         if not seen:
             return failed("checks", Code.CHECK_MISSING, Fixer.WRITER, **values)
@@ -113,9 +114,12 @@ def checks_succeeded(request: Asked, facts: Facts, policy: Policy) -> RuleResult
     return unfinished or passed("checks")
 
 
-def seen_of(wanted: RequiredCheck, seen: Sequence[CheckSeen]) -> tuple[CheckSeen, ...]:
-    """The check runs that a demand means: by name and by App."""
-    return tuple(check for check in seen if (check.name, check.app_id) == (wanted.name, wanted.app_id))
+def by_name(seen: Sequence[CheckSeen]) -> Mapping[tuple[str, int], Sequence[CheckSeen]]:
+    """Check runs by what a demand means them by: name and App."""
+    found: dict[tuple[str, int], list[CheckSeen]] = {}
+    for check in seen:
+        found.setdefault((check.name, check.app_id), []).append(check)
+    return found
 
 
 # --- the stage before ------------------------------------------------------------------------------------------------
@@ -136,20 +140,22 @@ def soaked(request: Asked, facts: Facts, policy: Policy, now_us: int) -> RuleRes
     places = places_of(stage, request, facts)
     if not places <= facts.states.keys():
         return unknown("soak", Code.STATE_UNKNOWN)
-    since = [row.verified_us for row in verified_in(places, release, facts) if _stands(row, facts)]
+    standing = {each.last_verified for each in map(facts.states.__getitem__, places) if _stands(each)}
+    there = (row for row in facts.verified if row.stream in standing)
+    since = [row.verified_us for row in verified_in(places, release, there) if row.verified_us]
     commit = short(release.commit)
-    if not any(since):
+    if not since:
         return _not_soaked(f"/promote {stage} @{commit}", stage, commit, policy.soak_minutes)
     # A clock that was set back shows a moment that is still to come; then nothing has passed yet.
-    left_us = policy.soak_minutes * MINUTE_US - max(0, now_us - min(us for us in since if us))
+    left_us = policy.soak_minutes * MINUTE_US - max(0, now_us - min(since))
     if left_us <= 0:
         return passed("soak")
     return _not_soaked(f"/promote {request.environment.stage} @{commit}", stage, commit, -(-left_us // MINUTE_US))
 
 
-def _stands(row: PromotionRow, facts: Facts) -> bool:
-    state = (facts.states or {}).get(row.environment_id)
-    return state is not None and state.running == state.last_verified == row.stream and state.drift is None
+def _stands(state: EnvironmentState) -> bool:
+    """Whether what was seen healthy there is what runs there, and nobody else changed it."""
+    return bool(state.running) and state.running == state.last_verified and state.drift is None
 
 
 def _not_soaked(command: str, stage: Stage, commit: str, minutes: int) -> RuleResult:

@@ -28,7 +28,6 @@ from bot.domain.canonical import digest_of
 from bot.domain.codes import Code
 from bot.domain.conditions import places_of, short, verified_in
 from bot.domain.decision import Asked, Facts
-from bot.domain.demands import seen_of
 from bot.domain.model import Plan, Release
 from bot.domain.rules import Policy
 
@@ -131,8 +130,8 @@ def _checks(request: Asked, facts: Facts, policy: Policy, skipped: tuple[str, ..
         return []
     if facts.checks is None:
         return None
-    wanted = {(check.name, check.app_id): check for check in policy.checks}.values()
-    seen = {check for each in wanted for check in seen_of(each, facts.checks)}
+    wanted = {(check.name, check.app_id) for check in policy.checks}
+    seen = {check for check in facts.checks if (check.name, check.app_id) in wanted}
     return sorted([check.name, check.app_id, check.id, check.conclusion or check.status] for check in seen)
 
 
@@ -144,7 +143,7 @@ def _soak(request: Asked, facts: Facts, skipped: tuple[str, ...]) -> Any:
         return []
     if facts.environments is None or facts.verified is None or release is None:
         return None
-    rows = verified_in(places_of(stage, request, facts), release, facts)
+    rows = verified_in(places_of(stage, request, facts), release, facts.verified)
     return max(([row.verified_us, row.stream] for row in rows), default=[])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.domain import evidence
 from bot.domain import plan as plans
+from bot.domain.authors import people_needed
 from bot.domain.catalog import Bound
 from bot.domain.decision import Asked, Facts
 from bot.domain.model import (
@@ -212,7 +213,7 @@ def request(
         evidence=parts,
         evidence_hash=evidence.hash_of(parts),
         policy=policy,
-        approvals_needed=policy.approvals,
+        approvals_needed=max(people_needed(policy), 1 if reason else 0),
         excluded=(AUTHOR.id, ASKER.id, MERGER.id),
         requester=ASKER,
         installation_id=1,

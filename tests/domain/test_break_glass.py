@@ -111,8 +111,9 @@ def test_rule_36_where_nobody_approves_a_second_person_does() -> None:
     decision = deciding(glass, replace(DEV_POLICY, freezes=(TUESDAYS,)))
     assert (decision.verdict, decision.approvals_needed) == (Verdict.NEEDS_APPROVAL, 1)
     assert given.ASKER.id in decision.excluded
-    authors = {"pull_requests": {}}
-    assert deciding(glass, DEV_POLICY, **authors).approvals_needed == 2, "an author who cannot be told has a price"
+    assert deciding(glass, DEV_POLICY, pull_requests={}).approvals_needed == 2, (
+        "an author who cannot be told has a price"
+    )
 
 
 def in_emergency(
@@ -138,7 +139,7 @@ def test_rule_36_what_fails_only_now_nobody_agreed_to() -> None:
     ):
         assert decision.code is Code.SKIPPED_CHANGED
         assert outcome(decision, "break_glass").values["now"] == "freeze, lock"
-    unread = {"states": {k: v for k, v in (given.facts().states or {}).items() if k != PRODUCTION.id}}
+    unread: dict[str, Any] = {"states": {k: v for k, v in (given.facts().states or {}).items() if k != PRODUCTION.id}}
     assert outcome(taking_effect(in_emergency(given.OTHER), FROZEN, **unread), "lock").state is RuleState.UNKNOWN
 
 
