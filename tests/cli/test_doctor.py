@@ -10,6 +10,9 @@ import pytest
 
 from bot.cli.doctor import entra
 from bot.cli.doctor.github import needed_events
+from bot.domain.model import Stage
+from bot.domain.rules import Who
+from bot.services import policies
 from bot.sim.scenarios import PLACES, REPOSITORY, RESOURCE_GROUP, SITE, SUBSCRIPTION_ID
 from tests.cli.conftest import Desk
 
@@ -137,3 +140,40 @@ def test_an_unknown_code_of_entra_is_told_as_such() -> None:
     assert entra.code_of("AADSTS123456: something new. Trace ID: 1") == "123456"
     assert "123456" in entra.meaning("123456").following
     assert entra.code_of("no code at all") == ""
+
+
+async def test_which_policy_counts_and_whether_this_file_is_it(registered: Desk) -> None:
+    found = await findings(registered, fails=False)
+    assert "version 1" in found["policy", "in force"]["found"]
+    assert found["policy", "file"]["verdict"] == "ok"
+    assert found["shop", "policy"]["verdict"] == "warn"
+    assert "no_administrators" in found["shop", "policy"]["found"]
+
+    miso = registered.running.miso
+    now = await policies.accepted(miso)
+    assert now is not None
+    strict = {**now.policies.stages}
+    strict[Stage.PRODUCTION] = replace(strict[Stage.PRODUCTION], approvals=9)
+    await policies.adopt(miso, replace(now.policies, stages=strict), "another file")
+    found = await findings(registered, fails=True)
+    assert "production.approvals" in found["policy", "file"]["found"]
+    assert found["policy", "file"]["verdict"] == "warn"
+    assert "nobody_can_approve" in found["shop", "policy for production"]["found"]
+
+    await policies.adopt(miso, now.policies, "this file")
+    found = await findings(registered, fails=True)
+    assert "would make production looser: production.approvals" in found["policy", "waits"]["found"]
+    assert "/policy accept" in found["policy", "waits"]["next"]
+    assert "waits for administrators" in found["policy", "file"]["found"]
+
+
+async def test_a_team_that_cannot_be_read_lets_nobody_pass_and_is_told(registered: Desk) -> None:
+    miso = registered.running.miso
+    now = await policies.accepted(miso)
+    assert now is not None
+    teams = {**now.policies.stages}
+    teams[Stage.PRODUCTION] = replace(teams[Stage.PRODUCTION], approve=Who(role="write", teams=(4711,)))
+    await policies.adopt(miso, replace(now.policies, stages=teams), "another file")
+    found = await findings(registered, fails=True)
+    assert "team_unknown" in found["shop", "policy for production"]["found"]
+    assert "members: read" in found["shop", "policy for production"]["next"]
