@@ -77,6 +77,16 @@ async def test_rule_32_an_administrator_goes_past_every_rule_and_is_told_by_name
     assert (told["action"], told["approver"]["login"], told["comment"]) == ("approved", "olga", "now")
     assert [entry["reviewer"]["login"] for entry in told["reviewers"]] == ["ann"]
     assert told["workflow_run"]["id"] == waiting
+    assert [job["environment"] for job in told["workflow_job_runs"]] == ["production"]
+
+
+async def test_a_jobs_own_report_names_its_run_and_github_actions(world: World, hook: Hook, waiting: int) -> None:
+    (made,) = world.github.state(REPO)["deployments"]
+    world.github.someone_reports(REPO, "github-actions[bot]", made["id"])
+    await world.delivered()
+    (told,) = hook.of("deployment_status")
+    assert told["workflow_run"]["id"] == waiting
+    assert told["deployment_status"]["performed_via_github_app"]["slug"] == "github-actions"
 
 
 async def test_rule_32_anybody_who_writes_may_report_on_the_apps_deployment(

@@ -180,19 +180,21 @@ class Events:
         self._tell("deployment_protection_rule", repo, run.actor_id, payload)
 
     def deployment_review(
-        self, repo: Repository, run: Run, environment: Environment, who: int, state: str, comment: str
+        self, repo: Repository, gate: Gate, environment: Environment, who: int, state: str, comment: str
     ) -> None:
         """What a person answered at a gate. `reviewers` are those whom the environment names; `approver` may be
         another, an administrator who went past the rules."""
+        job = work.waiting_job(self.state, repo, gate)
         reviewers = [{"type": "User", "reviewer": places.user(self.state, each)} for each in environment.reviewers]
         payload = {
             "action": state,
             "approver": places.user(self.state, who),
             "comment": comment,
             "reviewers": reviewers,
-            "since": places.when(self.state.clock()),
-            "workflow_job_runs": [{"environment": environment.name, "status": "waiting", "conclusion": None}],
-            "workflow_run": self._run_in_brief(repo, run),
+            "since": places.when(gate.created),
+            "workflow_job_run": job,
+            "workflow_job_runs": [job],
+            "workflow_run": self._run_in_brief(repo, repo.runs[gate.run_id]),
         }
         self._tell("deployment_review", repo, who, payload)
 

@@ -8,7 +8,7 @@ from bot.sim.github.actions import settle_gate
 from bot.sim.github.deployments import STATES, add_deployment, add_status
 from bot.sim.github.problems import Misused
 from bot.sim.github.scenario.ground import Ground, Identified
-from bot.sim.github.state import Deployment, DeploymentStatus, Gate, Repository
+from bot.sim.github.state import ACTIONS, Deployment, DeploymentStatus, Gate, Repository
 
 
 class GateSeen(TypedDict):
@@ -30,13 +30,17 @@ class Gates(Ground):
             environment=environment,
             description=None,
             creator_id=creator,
-            app=None,
+            app=self._app_of(creator),
             created=state.clock(),
             transient=False,
             production=environment == "production",
             run_id=run_id,
         )
         return add_deployment(self.github, repo, deployment)
+
+    def _app_of(self, account: int) -> str | None:
+        """What a workflow's job does with its own token is done through GitHub Actions."""
+        return ACTIONS if account == self.github.state.actions_bot.id else None
 
     def request_gate(self, repository: str, run_id: int, environment: str) -> GateSeen:
         """A job of the run reaches a protected environment and waits for the App's word."""
@@ -81,7 +85,7 @@ class Gates(Ground):
         if gate is None:
             raise Misused(f"run {run_id} does not wait for {environment}")
         run.approvals.append({"environment": environment, "state": state, "user_id": who.id, "comment": comment})
-        self.github.events.deployment_review(repo, run, rules, who.id, state, comment)
+        self.github.events.deployment_review(repo, gate, rules, who.id, state, comment)
         if state == "rejected" or bypass or not rules.app_rule:
             settle_gate(self.github, repo, gate, state)
 
@@ -115,7 +119,7 @@ class Gates(Ground):
             environment_url="",
             log_url="",
             creator_id=who.id,
-            app=None,
+            app=self._app_of(who.id),
             at=self.github.state.clock(),
         )
         add_status(self.github, repo, deployment, status)

@@ -18,7 +18,17 @@ from bot.sim.github.shapes.places import (
     when_or_none,
 )
 from bot.sim.github.shapes.pulls import minimal_pulls
-from bot.sim.github.state import ACTIONS, CheckRun, CommitStatus, Deployment, DeploymentStatus, Repository, Run, State
+from bot.sim.github.state import (
+    ACTIONS,
+    CheckRun,
+    CommitStatus,
+    Deployment,
+    DeploymentStatus,
+    Gate,
+    Repository,
+    Run,
+    State,
+)
 
 
 def deployment(state: State, repo: Repository, found: Deployment) -> Json:
@@ -166,6 +176,21 @@ def workflow_run(state: State, repo: Repository, run: Run) -> Json:
         "head_commit": simple_commit(repo.commits[run.head_sha]),
         "repository": minimal_repository(state, repo),
         "head_repository": minimal_repository(state, head),
+    }
+
+
+def waiting_job(state: State, repo: Repository, gate: Gate) -> Json:
+    """The job before a gate, as reviews name it. It has no name yet, nor a conclusion."""
+    job, at = gate.deployment_id, when(gate.created)
+    return {
+        "id": job,
+        "name": None,
+        "status": "waiting",
+        "conclusion": None,
+        "environment": gate.environment,
+        "html_url": f"{repo_page(state, repo)}/actions/runs/{gate.run_id}/job/{job}",
+        "created_at": at,
+        "updated_at": at,
     }
 
 
