@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bot.domain.model import Actor, ActorKind, Row, Status
 from bot.domain.promotion import (
     ENDED,
+    VERSION,
     Action,
     Kind,
     Promotion,
@@ -91,7 +92,7 @@ def test_unknown_kinds_and_versions_are_newer_and_left_alone(kinds: list[str], a
     strange = given.row("deploy.teleported", 99)
     newer = [*rows[1:at], strange, *rows[at:]]
     assert fold([rows[0], *newer]).status is Status.NEWER
-    versioned = [replace(row, v=2) if n == min(at, len(rows) - 1) else row for n, row in enumerate(rows)]
+    versioned = [replace(row, v=VERSION + 1) if n == min(at, len(rows) - 1) else row for n, row in enumerate(rows)]
     state = fold(versioned)
     assert state.status is Status.NEWER
     assert next_action(state, lease_over=True) is None
@@ -117,6 +118,7 @@ ACTIONS: dict[Status, tuple[Action | None, Action | None, Action | None]] = {
     Status.ROLLED_BACK: (None, None, None),
     Status.STUCK: (None, None, None),
     Status.REJECTED: (None, None, None),
+    Status.CANCELLED: (None, None, None),
     Status.REFUSED: (None, None, None),
     Status.SUPERSEDED: (None, None, None),
     Status.NEWER: (None, None, None),
