@@ -97,8 +97,11 @@ def hash_before_parts(release: Release, plan: Plan, policy_hash: str, environmen
 def changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[Mapping[str, str], ...]:
     """What differs: `part`, `was`, `now`, the last two short and for people. Parts unknown now are left out.
 
-    In the order of the table above. Names of check runs are outside text: escape the values where they are shown.
+    In the order of the table above. Names of check runs are outside text: escape the values where they are shown. Of
+    what was asked before parts were written nothing can be told.
     """
+    if not was:
+        return ()
     differing = (part for part in dict.fromkeys((*now, *was)) if _differs(part, was, now))
     return tuple({"part": part, **dict(zip(("was", "now"), _said(part, was, now), strict=True))} for part in differing)
 

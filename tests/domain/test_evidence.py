@@ -142,6 +142,10 @@ def test_rule_10_the_parts_that_differ_are_told_and_no_others(was: dict[str, Any
     assert (evidence.hash_of(was) == evidence.hash_of(now)) is not bool(differing)
 
 
+def test_of_a_request_without_parts_no_difference_can_be_told() -> None:
+    assert evidence.changes({}, parts()) == ()
+
+
 # --- what is not known -----------------------------------------------------------------------------------------------
 
 
