@@ -23,7 +23,6 @@ from bot.services import history
 from bot.services.history import Replayed
 from bot.services.notes import Note
 from bot.services.policies import Effective
-from bot.store import SqliteStore
 from tests.domain.given import (
     ASKER,
     NOW,
@@ -37,8 +36,7 @@ from tests.domain.given import (
     pull_request,
     release,
 )
-from tests.services.test_policies import hall
-from tests.store.builders import Clock
+from tests.services.indoors import indoors
 
 POLICIES = PolicySet(stages={Stage.PRODUCTION: POLICY})
 SECRET = "a value that nobody else should read"
@@ -46,10 +44,9 @@ SECRET = "a value that nobody else should read"
 
 @pytest.fixture
 async def miso(tmp_path: Path) -> AsyncIterator[Miso]:
-    at = Clock(NOW)
-    store = await SqliteStore.open(tmp_path / "miso.sqlite", clock_us=at)
-    yield replace(hall(store, at), rules=RULES)
-    await store.close()
+    async with indoors(tmp_path) as ready:
+        ready.clock.at_us = NOW
+        yield replace(ready.miso, rules=RULES)
 
 
 def effective(policy: Policy | None = POLICY, text: str = "", override: Override | None = None) -> Effective:
