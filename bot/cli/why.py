@@ -98,16 +98,18 @@ async def _where(miso: Miso, name: str, stage: Stage) -> tuple[Application, Envi
 
 
 async def _newest(miso: Miso, application: Application, environment: Environment) -> str:
-    """The commit that somebody who names none would mean: what waits here, what the stage before runs, the newest."""
+    """The commit that somebody who names none would mean: what waits here; what the stage before runs and this one does
+    not; the newest."""
     from bot.services import knowledge
 
     waiting = await miso.store.open_promotions(environment_id=environment.id)
     if waiting:
         return max(waiting, key=lambda row: row.requested_us).commit
+    here, _ = await knowledge.runs(miso, await miso.store.environment_state(environment.id))
     for before in await miso.store.environments(application.id):
         if before.stage is environment.stage.before:
             running, _ = await knowledge.runs(miso, await miso.store.environment_state(before.id))
-            if running is not None:
+            if running is not None and (here is None or here.commit != running.commit):
                 return running.commit
     rows = await miso.store.promotions(application_id=application.id, limit=1)
     return rows[0].commit if rows else ""
@@ -187,7 +189,7 @@ def _print(answer: Answer, login: str) -> None:
         code = (f" ({line.code})" if line.code else "", "dim")
         mark = (f"{line.mark} ", STYLES[line.mark])
         console.print(Text.assemble("  ", mark, screen.said(line.title, limit=300), code))
-        if line.text:
+        if line.text and (login or line.rule != "requester"):
             console.print(Text.assemble("      ", screen.said(line.text, limit=600)))
         if line.who:
             console.print(Text(f"      Who can change it: {line.who}", "dim"))

@@ -38,14 +38,9 @@ def history(as_json: AsJson = False) -> None:
         return
     table = screen.table("version", "hash", "since", "by", "what it changed")
     for each in reversed(story.versions):
-        changed = "\n".join(each.difference) if each.version > 1 else "the first one"
-        table.add_row(
-            str(each.version),
-            each.hash[:SHORT],
-            screen.moment(each.at_us),
-            _by(each),
-            screen.foreign(changed, limit=2000),
-        )
+        phrases = each.difference if each.version > 1 else ("the first one",)
+        changed = Text("\n").join(screen.foreign(phrase, limit=300) for phrase in phrases)
+        table.add_row(str(each.version), each.hash[:SHORT], screen.moment(each.at_us), _by(each), changed)
     screen.out().print(table)
 
 
@@ -127,7 +122,7 @@ def _of_stage(stage: Stage, policy: Policy) -> list[str]:
     from bot.domain import tightness
 
     said = tightness.difference(None, PolicySet(stages={stage: policy}))
-    return [phrase.removeprefix(f"{stage}.") for phrase in said]
+    return [phrase.removeprefix(f"{stage}.") for phrase in said if phrase.startswith(f"{stage}.")]
 
 
 # --- for people ------------------------------------------------------------------------------------------------------
@@ -147,7 +142,7 @@ def _print(story: Story, names: dict[str, str]) -> None:
         Text.assemble(
             (f"Version {accepted.version} ", "bold"),
             (accepted.hash[:SHORT], "dim"),
-            f", in force since {screen.moment(accepted.at_us)}, {_by(accepted)}, from ",
+            f", in force since {screen.moment(accepted.at_us)}, accepted by {_by(accepted)}, from ",
             screen.foreign(accepted.origin),
         )
     )
@@ -173,7 +168,8 @@ def _print_pending(proposal: Proposal) -> None:
         )
     )
     for phrase in proposal.difference:
-        mark = ("  ! ", "yellow") if phrase in proposal.loosens else ("    ", "")
+        looser = phrase.split(" ", 1)[0] in proposal.loosens
+        mark = ("  ! ", "yellow") if looser else ("    ", "")
         console.print(Text.assemble(mark, screen.foreign(phrase, limit=300)))
     console.print(Text.assemble("  Looser for production: ", screen.foreign(", ".join(proposal.loosens), limit=600)))
     if proposal.agreed:
