@@ -123,18 +123,19 @@ async def _waiting(miso: Miso, environment: Environment) -> list[dict[str, Any]]
 
 
 async def _out_of_band(miso: Miso, environment: Environment) -> list[dict[str, Any]]:
-    """Deployments of the last week that others made, not those of a workflow that waits at its gate."""
+    """Deployments of the last week that others made, not those of a workflow that waits at its gate: each once, although
+    its beginning and its success are written down apart."""
     from bot.services.notes import Note
 
     since = miso.clock.now_us() - LATELY_US
-    found: list[dict[str, Any]] = []
+    found: dict[int, dict[str, Any]] = {}
     after = 0
     while True:
         page: Sequence[Row] = await miso.store.ledger(
             kinds=[Note.DEPLOYMENT_FOREIGN], environment_id=environment.id, after=after, limit=PAGE
         )
-        found += [
-            {
+        found |= {
+            row.body["deployment"]: {
                 "at": screen.moment(row.at_us),
                 "deployment_id": row.body["deployment"],
                 "commit": row.body["commit"],
@@ -142,9 +143,9 @@ async def _out_of_band(miso: Miso, environment: Environment) -> list[dict[str, A
             }
             for row in page
             if row.at_us >= since and not row.body["by_actions"]
-        ]
+        }
         if len(page) < PAGE:
-            return found
+            return list(found.values())
         after = page[-1].position
 
 
