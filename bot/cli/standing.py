@@ -123,8 +123,8 @@ async def _waiting(miso: Miso, environment: Environment) -> list[dict[str, Any]]
 
 
 async def _out_of_band(miso: Miso, environment: Environment) -> list[dict[str, Any]]:
-    """Deployments of the last week that others made, not those of a workflow that waits at its gate: each once, although
-    its beginning and its success are written down apart."""
+    """Deployments of the last week that others made, not those of a workflow that waits at its gate. Each once: that it
+    began and that it succeeded are written down apart."""
     from bot.services.notes import Note
 
     since = miso.clock.now_us() - LATELY_US
