@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from bot.domain.model import Actor, ActorKind
+from bot.services import bypasses, journal
+from bot.services.access import Origin
+from bot.services.bypasses import Review
 from bot.services.notes import Note
 from bot.sim.scenarios import REPOSITORY
 from tests.flows.stage import Stage
@@ -142,3 +147,41 @@ async def test_a_gate_that_is_opened_by_hand_after_our_decision_is_no_bypass(sta
     await stage.sim.redeliver(late["id"])
     await stage.settle()
     assert await rows(stage, Note.GATE_BYPASSED) == []
+
+
+async def test_a_reviewers_yes_is_for_their_own_rule_and_no_bypass(stage: Stage) -> None:
+    pull = await stage.ships("Add a basket")
+    await stage.sim.create_environment(REPOSITORY, "production", reviewers=["olga"], app_rule=True)
+    run, _ = await waits(stage, pull["merge_commit_sha"])
+    await stage.sim.review_gate(REPOSITORY, run, "production", "olga")
+    await stage.settle()
+    assert await rows(stage, Note.GATE_BYPASSED) == []
+
+
+async def test_a_member_of_a_reviewing_team_is_a_reviewer_and_an_unreadable_team_makes_nobody_one(
+    stage: Stage,
+) -> None:
+    pull = await stage.ships("Add a basket")
+    org = REPOSITORY.partition("/")[0]
+    team = (await stage.sim.create_team(org, "gatekeepers", members=["bob"]))["id"]
+    [first, *_] = await stage.miso.store.promotions(limit=1)
+    promotion = await journal.load(stage.miso, first.stream)
+    [application] = await stage.miso.store.applications()
+    assert promotion is not None
+    origin = Origin(
+        installation_id=promotion.request.installation_id, repository_id=promotion.request.release.repository_id
+    )
+    review = Review(
+        run_id=1,
+        attempt=1,
+        commit=pull["merge_commit_sha"],
+        environments=("production",),
+        users=frozenset(),
+        teams=frozenset({team}),
+        owner_id=application.owner_id,
+    )
+    bob = Actor(kind=ActorKind.PERSON, id=stage.shop.people["bob"], login="bob")
+    await bypasses.gate_passed(stage.miso, origin, bob, review)
+    assert await rows(stage, Note.GATE_BYPASSED) == []
+    await bypasses.gate_passed(stage.miso, origin, bob, replace(review, teams=frozenset({team + 1})))
+    assert len(await rows(stage, Note.GATE_BYPASSED)) == 1

@@ -286,27 +286,3 @@ async def test_request_without_a_token_is_refused_before_anything_else() -> None
             assert json.loads(await response.read())["location"] == "westeurope"
         async with cloud.session.get(url, headers=headers) as response:
             assert response.status == 400
-
-
-async def test_what_somebody_does_by_hand_is_there_at_once_and_told_apart(clients: Clients) -> None:
-    cloud, arm = clients.cloud, clients.cloud.arm
-    group = arm.add_container_group(SUBSCRIPTION, GROUP, "shop", image=cloud.image(), label="shop")
-    arm.put_by_hand(group, cloud.image(cloud.other_digest))
-    shown = await clients.groups.get(GROUP, "shop")
-    assert shown.containers[0].image == cloud.image(cloud.other_digest)
-    running = arm.running_at("shop.westeurope.azurecontainer.io")
-    assert running is not None
-    assert running.digest == cloud.other_digest
-    arm.delete_by_hand(group)
-    with pytest.raises(ResourceNotFoundError):
-        await clients.groups.get(GROUP, "shop")
-    assert [effect.verb for effect in arm.effects] == ["by hand", "deleted by hand"]
-
-
-async def test_a_plan_says_how_large_it_is(clients: Clients) -> None:
-    plan = clients.cloud.arm.add_plan(SUBSCRIPTION, GROUP, "large", capacity=3, zone_redundant=True)
-    shown = await clients.plans.get(GROUP, "large")
-    assert (shown.sku.capacity, shown.properties.zone_redundant) == (3, True)
-    clients.cloud.arm.scale_plan(plan, capacity=5)
-    shown = await clients.plans.get(GROUP, "large")
-    assert (shown.sku.capacity, shown.properties.zone_redundant) == (5, False)

@@ -21,7 +21,8 @@ def reported_check(
     """Somebody said "success" of a deployment that no decision of Miso stands behind."""
     who = "a workflow's job" if by_actions else person(actor)
     seen = f"{short(commit)} was reported to run in `{environment.stage}` by {who}, and Miso had not decided on it."
-    return _check(environment, f"{check_name(environment)} / out of band", seen, commit, external_id)
+    title = explain(Code.OUT_OF_BAND, stage=environment.stage).title
+    return _check(environment, f"{check_name(environment)} / out of band", title, seen, commit, external_id)
 
 
 def gate_check(environment: Environment, *, commit: str, actor: Actor, external_id: str) -> CheckRun:
@@ -30,13 +31,14 @@ def gate_check(environment: Environment, *, commit: str, actor: Actor, external_
         f"{person(actor)} let a workflow run of {short(commit)} past the gate of `{environment.stage}`, and Miso had"
         " not decided on it."
     )
-    return _check(environment, f"{check_name(environment)} / gate", seen, commit, external_id)
+    title = "Somebody opened the gate"
+    return _check(environment, f"{check_name(environment)} / gate", title, seen, commit, external_id)
 
 
-def _check(environment: Environment, name: str, seen: str, commit: str, external_id: str) -> CheckRun:
+def _check(environment: Environment, name: str, title: str, seen: str, commit: str, external_id: str) -> CheckRun:
     said = explain(Code.OUT_OF_BAND, stage=environment.stage)
     production = environment.stage is Stage.PRODUCTION
-    title = f"Production incident: {said.title[0].lower()}{said.title[1:]}" if production else said.title
+    title = f"Production incident: {title[0].lower()}{title[1:]}" if production else title
     incident = "**This is production: treat it as an incident.** Find out what runs there now." if production else ""
     parts = (incident, seen, vouched(said.hint), f"<sub>`{said.code}`</sub>")
     return CheckRun(
