@@ -44,6 +44,7 @@ _PARTS = {
     "BYSETPOS": r"-?[1-9][0-9]{0,2}(?:,-?[1-9][0-9]{0,2})*",
     "WKST": _DAY,
 }
+_DAYS = {"DAILY": 1, "WEEKLY": 7}
 _ALIKE = 19 * 400
 """The calendar repeats after 400 years, weekdays and leap years alike. dateutil looks for a next occurrence until the
 year 9999, for seconds where there is none; so many years later it gives up at once."""
@@ -102,6 +103,19 @@ def zone_named(text: str) -> str:
 
 def rule_of(text: str) -> str:
     """The recurrence rule, if it is one that we take. Raises ValueError with what is wrong."""
+    said = _parts_of(text)
+    if {"COUNT", "UNTIL"} <= said.keys():
+        raise ValueError("may say COUNT or UNTIL, not both")
+    if said["FREQ"] in _DAYS:
+        # Here they would only ever take days away, down to none at all.
+        if {"BYMONTHDAY", "BYSETPOS"} & said.keys() or (said["FREQ"] == "DAILY" and "BYDAY" in said):
+            raise ValueError("may say BYDAY from WEEKLY on, BYMONTHDAY and BYSETPOS from MONTHLY on")
+        if re.search(r"[1-5]", said.get("BYDAY", "")):
+            raise ValueError("may number the days of BYDAY only in a month or a year")
+    return text
+
+
+def _parts_of(text: str) -> dict[str, str]:
     said: dict[str, str] = {}
     for part in text.split(";"):
         name, _, value = part.partition("=")
@@ -114,16 +128,13 @@ def rule_of(text: str) -> str:
         said[name] = value
     if "FREQ" not in said:
         raise ValueError("must say FREQ")
-    if {"COUNT", "UNTIL"} <= said.keys():
-        raise ValueError("may say COUNT or UNTIL, not both")
-    if re.search(r"[1-5]", said.get("BYDAY", "")) and said["FREQ"] not in ("MONTHLY", "YEARLY"):
-        raise ValueError("may number the days of BYDAY only in a month or a year")
-    return text
+    return said
 
 
 def never(freeze: Freeze) -> bool:
     """Whether a freeze whose parts are right has no occurrence at all, like each 30 February."""
-    return bool(freeze.repeats) and next(iter(_rule(freeze)), None) is None
+    starts = datetime.fromisoformat(starts_at(freeze.starts))
+    return bool(freeze.repeats) and next(iter(_rule(freeze.repeats, starts)), None) is None
 
 
 _HINTS = {
@@ -145,14 +156,15 @@ def _until(freeze: Freeze, now_us: int) -> int:
 
 @lru_cache(maxsize=1024)
 def _spans(freeze: Freeze, year: int) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-    """Begins and ends of all that may touch this year, without overlap, in order; None: the freeze cannot be read.
+    """Begins and ends of all that touches this year and the next, in order and without overlap.
 
-    An occurrence lasts a year at most, so that those of two years before may still be on.
+    None: the freeze cannot be read.
     """
     try:
         zone = ZoneInfo(zone_named(freeze.zone))
-        begins = _begins(freeze, datetime(year - 2, 1, 1), datetime(year + 2, 1, 1))  # noqa: DTZ001 - wall clock
         lasts = timedelta(minutes=min(max(freeze.minutes, 1), LONGEST_MINUTES))
+        first = datetime.fromisoformat(f"{year:04}-01-01") - lasts - timedelta(days=2)
+        begins = _begins(freeze, first, datetime.fromisoformat(f"{year + 2:04}-01-01"))
         skipped = {date.fromisoformat(day) for day in freeze.exceptions}
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
@@ -173,19 +185,23 @@ def _begins(freeze: Freeze, first: datetime, last: datetime) -> list[datetime]:
     starts = datetime.fromisoformat(starts_at(freeze.starts))
     if not freeze.repeats:
         return [starts] if first <= starts < last else []
+    said = _parts_of(rule_of(freeze.repeats))
+    step = _DAYS.get(said["FREQ"], 0) * int(said.get("INTERVAL", "1"))
+    if step and "COUNT" not in said and starts < first:
+        # The same rule, begun later: years of days that are over need not be walked through.
+        starts += timedelta(days=(first - starts).days // step * step)
     far = last.replace(year=last.year + _ALIKE)
-    found = (each.replace(year=each.year - _ALIKE) for each in takewhile(lambda each: each < far, _rule(freeze)))
-    return [each for each in found if each >= first]
+    found = takewhile(lambda each: each < far, _rule(freeze.repeats, starts))
+    return [each for at in found if (each := at.replace(year=at.year - _ALIKE)) >= first]
 
 
-def _rule(freeze: Freeze) -> rrule:
+def _rule(text: str, starts: datetime) -> rrule:
     """The rule, in years that look like those that are meant. A last day without a time counts whole."""
 
     def later(match: re.Match[str]) -> str:
         return f"UNTIL={int(match['year']) + _ALIKE}{match['rest']}{match['time'] or 'T235959'}"
 
-    text = re.sub(r"UNTIL=(?P<year>[0-9]{4})(?P<rest>[0-9]{4})(?P<time>T[0-9]{6})?", later, rule_of(freeze.repeats))
-    starts = datetime.fromisoformat(starts_at(freeze.starts))
+    text = re.sub(r"UNTIL=(?P<year>[0-9]{4})(?P<rest>[0-9]{4})(?P<time>T[0-9]{6})?", later, text)
     made = rrulestr(text, dtstart=starts.replace(year=starts.year + _ALIKE))
     if not isinstance(made, rrule):
         raise TypeError("one rule was given, and several were read")

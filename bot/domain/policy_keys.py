@@ -64,7 +64,7 @@ class Override(Keys):
         examples=[["main", "release/*"]],
     )
     open_pull_requests: bool = key(False, "Whether builds of open pull requests may come here. Dev only.")
-    freezes: Annotated[tuple[FreezeKeys, ...], Field(max_length=20), LIST, distinct(lambda f: f.name, "freeze")] = key(
+    freezes: Annotated[tuple[FreezeKeys, ...], Field(max_length=10), LIST, distinct(lambda f: f.name, "freeze")] = key(
         (),
         "Times in which nothing is promoted.",
         examples=[
