@@ -15,8 +15,8 @@ from bot.domain.rules import PUBLIC, PUBLIC_REGISTRIES, Freeze, Group, RequiredC
 
 ItemT = TypeVar("ItemT")
 
-NOBODY = 0
-"""In `Who.users`: no account has this number."""
+NOBODY = -1
+"""In `Who.users`: no account has this number, and no actor of ours either."""
 NO_HOST = "none.invalid"
 """In `Policy.registries`: a name that never leads anywhere. https://www.rfc-editor.org/rfc/rfc2606#section-2"""
 NO_BRANCH = "/"
