@@ -186,7 +186,7 @@ class Facts:
     running: Release | None = None
     """Release of the stream in `states[environment.id].running`; None is "nothing" only where that is empty."""
     running_plan: Plan | None = None
-    """The plan which that release runs with; for showing what would change (`plan.difference`), not for deciding."""
+    """The plan which that release runs with; for showing what would change (`preview.of`), not for deciding."""
     verified: tuple[PromotionRow, ...] | None = None
     """Verified promotions of this commit, all environments:
     `store.promotions(application_id=…, commit_prefix=release.commit, verified=True)`."""
