@@ -207,32 +207,45 @@ def test_the_journal_is_written_through_two_doors() -> None:
 
 
 VERBS = {
-    "REQUESTED": ("_decide", "policy.decide"),
-    "APPROVED": ("approve", "policy.decide_approval"),
-    "REJECTED": ("reject", "_person_who_writes"),
-    "HOLD_CLEARED": ("clear", "_person_who_writes"),
+    "REQUESTED": ("promotions", "request", "known.decide", "_requested", {"promotions._requested"}),
+    "APPROVED": ("approvals", "approve", "_judging", "record", {"approvals.approve", "carrying._approved"}),
+    "REVOKED": ("approvals", "revoke", "waiting", "record", {"approvals.revoke"}),
+    "REJECTED": ("promotions", "reject", "_person_who_writes", "record", {"promotions.reject"}),
+    "CANCELLED": ("promotions", "cancel", "access.may", "record", {"promotions.cancel"}),
+    "HOLD_CLEARED": ("holds", "clear", "access.must_be", "_lift", {"holds._lift"}),
 }
-"""Rows that a person causes, the one verb that writes each, and what that verb asks before it writes."""
-PROMOTIONS = "bot/services/promotions.py"
+"""Rows that a person causes: the one verb that writes each, what that verb asks before it writes, by which call it
+writes, and where the row is made. An approval that carries over was asked for when it was given."""
 
 
 @pytest.mark.parametrize("kind", VERBS)
 def test_rule_16_each_word_of_a_person_has_one_verb_whichever_door_was_used(kind: str) -> None:
-    verb, asks = VERBS[kind]
+    room, verb, asks, writes, made = VERBS[kind]
     assert hasattr(Kind, kind)
-    assert _rows_made(kind) == {(PROMOTIONS, verb)}
-    asked = [call.node.lineno for call in _called_in(verb) if f"{call.receiver}.{call.method}".lstrip(".") == asks]
-    written = [call.node.lineno for call in _called_in(verb) if call.method in ("record", "_row")]
+    assert {f"{Path(name).stem}.{function}" for name, function in _rows_made(kind)} == made
+    called = _called_in(room, verb)
+    asked = [call.node.lineno for call in called if f"{call.receiver}.{call.method}".lstrip(".") == asks]
+    written = [call.node.lineno for call in called if call.method == writes]
     assert asked
     assert min(asked) < min(written)
 
 
+def test_rule_16_an_approval_is_judged_by_the_decision_and_a_ban_by_the_right_to_write() -> None:
+    judged = {f"{call.receiver}.{call.method}" for call in _called_in("approvals", "_judging")}
+    assert {"policy.decide_approval", "access.standing", "knowledge.gather"} <= judged
+    banned = {call.method for call in _called_in("promotions", "reject_release")}
+    assert "_person_who_writes" in banned
+    assert {(c.module, c.within[0]) for c in inside("ban")} == {("bot/services/promotions.py", "reject_release")}
+
+
 def test_rule_5_a_person_who_writes_is_asked_for_at_that_moment() -> None:
-    assert "access.permission" in {f"{call.receiver}.{call.method}" for call in _called_in("_person_who_writes")}
+    called = _called_in("promotions", "_person_who_writes")
+    assert "access.permission" in {f"{call.receiver}.{call.method}" for call in called}
 
 
-def _called_in(function: str) -> list[Call]:
-    return [call for call in calls("bot/services") if call.module == PROMOTIONS and call.within[:1] == (function,)]
+def _called_in(room: str, function: str) -> list[Call]:
+    name = f"bot/services/{room}.py"
+    return [call for call in calls("bot/services") if call.module == name and call.within[:1] == (function,)]
 
 
 def test_nothing_but_the_clock_reads_the_time() -> None:

@@ -30,11 +30,10 @@ TOP_LEVEL = {
 
 LONG_FILES = {
     "bot/context.py": "the hall: every protocol of the outside, to be read as one page",
-    "bot/services/commands.py": "from a comment to its one answer: a short function for each command",
     "bot/domain/commands.py": "the whole grammar of comments, whose parts make no sense alone",
     "bot/domain/model.py": "the vocabulary: many small frozen values and no behaviour",
     "bot/domain/promotion.py": "the life of a promotion: one small function for each kind of row",
-    "bot/services/promotions.py": "the verbs that share one way of deciding; apart, they would drift",
+    "bot/worker.py": "three loops and the one way in which each starts, bounds and mends its work",
     "bot/sim/github/state.py": "the records of the pretend GitHub, a dataclass each",
     "tests/test_worker.py": "three loops over one stage; what disturbs one must not disturb the others",
     "tests/domain/test_plan.py": "every write from every state that Azure can show",

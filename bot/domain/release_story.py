@@ -1,7 +1,7 @@
 """What people said about a release as such, wherever it may go: that it is rejected for good, and that it is not.
 
-A release has a stream for its commit and one for its digest, so that neither brings the other back. `bot.services.holds`
-writes the rows and reads them through `fold`.
+A release has a stream for its commit and one for its digest, so that neither brings the other back.
+`bot.services.holds` writes the rows and reads them through `fold`.
 
 | kind                | body                                                    |
 |---------------------|---------------------------------------------------------|

@@ -24,7 +24,7 @@ def drift_check(environment: Environment, episode: Episode, *, external_id: str)
     said = explain(Code.DRIFTED, stage=environment.stage, command=command)
     if episode.over:
         title = "It runs what Miso put there"
-        parts = (f"`{environment.stage}` runs again what Miso put there.", _seen(episode))
+        parts: tuple[str, ...] = (f"`{environment.stage}` runs again what Miso put there.", _seen(episode))
     else:
         title = said.title
         incident = "This is production: treat it as an incident." if environment.stage is Stage.PRODUCTION else ""
