@@ -13,33 +13,9 @@ from bot.errors import Refused
 from bot.services import access, approvals, holds, promotions, registering
 from bot.services.access import Origin
 from bot.sim.scenarios import REPOSITORY
+from tests.flows.between import approved_but_waiting, goes_on, refused
 from tests.flows.stage import Stage
 from tests.flows.words import cleared, in_force, in_test, live, ruled, waiting
-
-
-async def approved_but_waiting(stage: Stage, title: str) -> int:
-    """Approved by Bob, while the registry's silence keeps the effect from beginning. Gives the pull request."""
-    pull = await waiting(stage, title)
-    # The approval itself asks the registry twice; from then on it is silent.
-    await stage.sim.add_fault("^registry ", "status", status=503, times=None, skip=2)
-    await stage.sim.comment(REPOSITORY, pull["number"], "bob", "/approve")
-    await stage.world.delivered()
-    await stage.running.worker.settle()
-    assert (await stage.latest("production")).status is Status.APPROVED
-    return int(pull["number"])
-
-
-async def goes_on(stage: Stage) -> None:
-    """The outside answers again, and whatever waited for it is due."""
-    await stage.sim.clear_faults()
-    stage.clock.pass_(601)
-    await stage.settle()
-
-
-async def refused(stage: Stage, code: str) -> None:
-    latest = await stage.latest("production")
-    assert (latest.status, latest.code) == (Status.REFUSED, code)
-    assert stage.effects("swap") == []
 
 
 async def test_rule_10_an_approval_runs_out_and_another_one_counts(stage: Stage) -> None:
