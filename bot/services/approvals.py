@@ -54,7 +54,7 @@ async def approve(miso: Miso, stream: str, word: Word, origin: Origin, *, commit
         judged = judge(now)
         if judged.allowed:
             return [row_of(Kind.APPROVED, word.actor, environment, body)]
-        over = changed(miso, now, environment, judged, asked, known)
+        over = changed(miso, now, environment, judged, asked, known) or _hopeless(environment, judged)
         return [over] if over is not None else []
 
     done = await journal.record(miso, stream, decide)
@@ -113,6 +113,26 @@ def changed(
         "changes": [dict(change) for change in differing] or [{"part": "plan", "was": "", "now": ""}],
         "rules": rules_as_body(judged.rules),
     }
+    return row_of(Kind.REFUSED, SYSTEM, environment, body)
+
+
+OWN = frozenset({"open", "approver", "second_person", "approvals", "quorum"})
+"""Rules about the yes itself and whoever gives it: they say nothing about the request."""
+PASSING = frozenset({"freeze", "lock", "config", "checks", "soak", "availability", "probe", "authors"})
+"""Rules that may hold again while the request waits."""
+
+
+def _hopeless(environment: Environment, judged: Decision) -> NewRow | None:
+    """The row that ends a request which nobody's yes can help any more, so that another one can be asked for.
+
+    Only somebody whose own yes would count gets it there; before that it was not worth a look.
+    """
+    failed = [rule for rule in judged.rules if rule.state is RuleState.FAIL and not rule.skipped]
+    final = [rule for rule in failed if rule.rule not in OWN | PASSING]
+    if not final or any(rule.rule in OWN for rule in failed):
+        return None
+    no = explain_rule(final[0])
+    body = {"code": no.code, "sentence": no.sentence, "hint": no.hint, "rules": rules_as_body(judged.rules)}
     return row_of(Kind.REFUSED, SYSTEM, environment, body)
 
 

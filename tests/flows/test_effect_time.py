@@ -12,8 +12,8 @@ async def test_rule_5_an_approver_who_lost_the_right_in_between_does_not_count(s
     number = pull["number"]
     await stage.says("ann", "/promote test", on=number)
     await stage.says("ann", "/promote production", on=number)
-    # The registry goes away at the moment of the effect, so the approval is written and the deployment waits.
-    await stage.sim.add_fault("registry .*", "status", status=503, times=None)
+    # The registry goes away after the approval has asked it twice, so that is written and the deployment waits.
+    await stage.sim.add_fault("registry .*", "status", status=503, times=None, skip=2)
     await stage.sim.comment(REPOSITORY, number, "bob", "/approve")
     await stage.world.delivered()
     await stage.running.worker.settle()

@@ -12,7 +12,6 @@ from bot.sim.scenarios import REPOSITORY, TENANT_ID
 from bot.sim.wire import Fault
 from tests.flows.stage import Stage
 from tests.flows.trouble import quick, waited_out
-from tests.flows.words import cleared
 
 WRITES = {
     "deployment": "github POST .*/deployments$",
@@ -256,7 +255,8 @@ async def test_federation_that_is_missing_is_told_with_its_code_and_passes_once_
     assert (await stage.latest("dev")).code == "azure_federation"
     stage.world.entra.credentials.extend(kept)
     assert TENANT_ID in {credential.tenant_id for credential in kept}
-    assert "try again" in await cleared(stage, pull["merge_commit_sha"], "federation mended", on=pull["number"])
+    told = await stage.says("bob", f"/clear @{pull['merge_commit_sha'][:12]} federation mended", on=pull["number"])
+    assert "not_held" in told["replies"][0]
     await stage.sim.run_workflow(REPOSITORY, head_sha=pull["merge_commit_sha"])
     await stage.settle()
     assert await stage.runs("dev") == pull["digest"], await stage.story("dev")

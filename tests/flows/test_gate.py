@@ -85,7 +85,7 @@ async def test_rule_26_approved_is_said_after_the_last_decision_and_not_before(s
     """With every approval given, the decision before the first effect still says no."""
     pull = await waiting(stage, "Gone again")
     run = await at_the_gate(stage, pull["merge_commit_sha"])
-    await stage.sim.add_fault("^registry ", "status", status=503, times=None)
+    await stage.sim.add_fault("^registry ", "status", status=503, times=None, skip=2)
     await stage.sim.comment(REPOSITORY, pull["number"], "bob", "/approve")
     await stage.world.delivered()
     stage.clock.pass_(60)

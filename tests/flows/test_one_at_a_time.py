@@ -82,7 +82,7 @@ async def test_a_request_whose_worker_died_before_the_older_one_was_told_still_t
     async def dies(*_: object) -> None:
         raise RuntimeError("gone")
 
-    with patch.object(promotions, "_supersede", dies):
+    with patch.object(promotions, "_make_way", dies):
         await stage.sim.comment(scenarios.REPOSITORY, int(two["number"]), "ann", "/promote production")
         await stage.world.delivered()
         await stage.running.worker.settle()

@@ -54,16 +54,17 @@ async def test_rule_04_what_was_edited_between_request_and_effect_is_refused(sta
 async def test_rule_05_who_lost_write_access_before_the_effect_asked_for_nothing(stage: Stage) -> None:
     pull = await waiting(stage, "Leaver")
     await stage.sim.set_collaborator(REPOSITORY, "ann", "read")
-    await stage.says("bob", "/approve", on=pull["number"])
+    told = await stage.says("bob", "/approve", on=pull["number"])
+    assert "permission_denied" in told["replies"][0]
     refused = await stage.latest("production")
-    assert (refused.status, refused.code) == (Status.REFUSED, "permission_denied")
+    assert (refused.status, refused.code, refused.approvals) == (Status.REFUSED, "permission_denied", ())
     assert stage.effects("swap") == []
 
 
 async def test_rule_05_an_approver_who_lost_write_access_before_the_effect_does_not_count(stage: Stage) -> None:
     pull = await waiting(stage, "Approver leaves")
-    # The registry is away for a moment, so that the effect waits behind the approval.
-    await stage.sim.add_fault("^registry ", "status", status=503, times=None)
+    # The registry is away for a moment once the approval has asked it, so that the effect waits behind it.
+    await stage.sim.add_fault("^registry ", "status", status=503, times=None, skip=2)
     await stage.sim.comment(REPOSITORY, pull["number"], "bob", "/approve")
     await stage.world.delivered()
     await stage.running.worker.settle()
@@ -82,9 +83,10 @@ async def test_rule_05_and_09_a_login_is_not_an_account(stage: Stage) -> None:
     await stage.sim.rename_user("ann", "anna")
     await stage.sim.create_user("ann")
     await stage.sim.set_collaborator(REPOSITORY, "ann", "admin")
-    await stage.says("bob", "/approve", on=pull["number"])
+    told = await stage.says("bob", "/approve", on=pull["number"])
+    assert "permission_denied" in told["replies"][0]
     refused = await stage.latest("production")
-    assert (refused.status, refused.code) == (Status.REFUSED, "permission_denied")
+    assert (refused.status, refused.code, refused.approvals) == (Status.REFUSED, "permission_denied", ())
     # Under the new login the same account still is the author; the newcomer under the old one is somebody else.
     await stage.says("olga", "/promote production", on=pull["number"])
     own = await stage.says("anna", "/approve", on=pull["number"])

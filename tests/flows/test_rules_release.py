@@ -175,7 +175,8 @@ async def test_rule_13_a_tag_that_moved_and_a_digest_that_is_gone_stop_the_effec
     pull = await waiting(stage, "Moved")
     other = await stage.sim.call("registry.push", repository="shop", tag="other", text="something else")
     await stage.sim.call("registry.tag", repository="shop", tag=pull["merge_commit_sha"], digest=other)
-    await stage.says("bob", "/approve", on=pull["number"])
+    told = await stage.says("bob", "/approve", on=pull["number"])
+    assert "artifact_moved" in told["replies"][0]
     refused = await stage.latest("production")
     assert (refused.status, refused.code) == (Status.REFUSED, "artifact_moved")
     await stage.sim.call("registry.tag", repository="shop", tag=pull["merge_commit_sha"], digest=pull["digest"])
