@@ -11,12 +11,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from bot.cli.demo import claims, place, table
-from bot.cli.demo.claims import Ends, Seen
+from bot.cli.demo import claims, findings, place, table
+from bot.cli.demo.chapters import CHAPTERS
+from bot.cli.demo.findings import Ends, Seen
 from bot.cli.demo.ground import Ground, GroundFault, laid
 from bot.cli.demo.people import Missed, People
 from bot.cli.demo.place import Demo
-from bot.cli.demo.story import CHAPTERS, FOREIGN, Story
+from bot.cli.demo.story import FOREIGN, Story
 from bot.cli.demo.telling import Teller
 from bot.cli.screen import out
 from bot.sim.scenarios import REPOSITORY
@@ -73,7 +74,7 @@ async def _lived_and_judged(console: Console, ground: Ground, judged: Judged | N
     told = Story(ground=ground, teller=teller, people=People(ground.sim))
     if not await _lived(console, told):
         return False
-    seen, ends = await claims.look(ground.sim, FOREIGN), told.ends()
+    seen, ends = await findings.look(ground.sim, FOREIGN), told.ends()
     table.show(console, ends, seen, world=ground.world, seconds=teller.seconds)
     if judged is not None:
         await judged(ends, seen)

@@ -6,10 +6,11 @@ the end nothing here is believed: `claims` asks the world again.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from bot.cli.demo.claims import Ends
+from bot.cli.demo.findings import Ends
 from bot.cli.demo.ground import Ground
 from bot.cli.demo.people import People, Release, View
 from bot.cli.demo.telling import Teller
@@ -32,6 +33,11 @@ class Story:
     """A comment that was written while the controller was dead."""
     foreign_commit: str = ""
     foreign_digest: str = ""
+    registration: str = ""
+    opened_pull: str = ""
+    """Head of the pull request that stays open."""
+    explained: Mapping[str, Any] = field(default_factory=dict)
+    """What `miso why --json` said of the release that is held."""
     answers: dict[str, str] = field(default_factory=dict)
     """What was replied to the commands that must be refused, by the code that is expected."""
 
@@ -43,6 +49,8 @@ class Story:
             meanwhile=self.meanwhile,
             foreign_commit=self.foreign_commit,
             foreign_digest=self.foreign_digest,
+            opened_pull=self.opened_pull,
+            explained=self.explained,
             answers=self.answers,
         )
 
@@ -59,6 +67,7 @@ class Story:
             )
             seen.shows = REPOSITORY
         with line("its operator registers it: miso register -") as seen:
+            self.registration = shop.registration
             await ground.controller.run("register", "-", given=shop.registration)
             seen.shows = "1 application, 3 environments"
 
@@ -69,30 +78,32 @@ class Story:
             seen.shows = f"#{first.pull}, commit {first.commit[:12]}"
         with self.teller.line("dev runs that commit, and the pull request says so") as seen:
             await self.people.runs(first, "dev")
-            seen.shows = await self._card(first, "dev")
+            seen.shows = await self.card(first, "dev")
 
     async def test(self) -> None:
         """A comment carries it to test."""
         first = self.people.releases["first"]
         with self.teller.line("ann types /promote test") as seen:
-            seen.shows = _first(await self.people.say("ann", "/promote test", on=first))
+            seen.shows = first_line(await self.people.say("ann", "/promote test", on=first))
         with self.teller.line("test runs the same image, by digest") as seen:
             await self.people.runs(first, "test")
-            seen.shows = await self._card(first, "test")
+            seen.shows = await self.card(first, "test")
 
     async def production(self) -> None:
         """Production needs a second person."""
         first = self.people.releases["first"]
         with self.teller.line("ann types /promote production") as seen:
-            seen.shows = _first(await self.people.say("ann", "/promote production", on=first))
+            self.answers["preview"] = answer = await self.people.say("ann", "/promote production", on=first)
+            shown = [line for line in answer.splitlines() if "slot" in line or line.startswith("- Plan")]
+            seen.shows = " ".join(line.removeprefix("- ") for line in reversed(shown))
         with self.teller.line("ann types /approve, and is refused: she is the author") as seen:
             self.answers["author_is_approver"] = answer = await self.people.say("ann", "/approve", on=first)
-            seen.shows = _first(answer)
+            seen.shows = first_line(answer)
         with self.teller.line("bob types /approve") as seen:
-            seen.shows = _first(await self.people.say("bob", "/approve", on=first))
+            seen.shows = first_line(await self.people.say("bob", "/approve", on=first))
         with self.teller.line("the web app's slot is deployed, probed, and swapped into production") as seen:
             await self.people.runs(first, "production")
-            seen.shows = await self._card(first, "production")
+            seen.shows = await self.card(first, "production")
 
     async def second(self) -> None:
         """The next release goes all the way, approved with the button of its check run."""
@@ -105,7 +116,7 @@ class Story:
             await self.people.press("olga", "Approve", on=release, environment="production")
         with self.teller.line("production runs it; the older deployment is inactive now") as seen:
             await self.people.runs(release, "production")
-            seen.shows = await self._card(release, "production")
+            seen.shows = await self.card(release, "production")
 
     async def bad(self) -> None:
         """A bad release is undone by itself."""
@@ -118,10 +129,10 @@ class Story:
             await self.people.say("ann", "/promote production", on=bad)
             await self.people.say("bob", "/approve", on=bad)
             await self.people.runs(bad, "production", ends="failure")
-            seen.shows = await self._card(bad, "production", says="runs again")
+            seen.shows = await self.card(bad, "production", says="runs again")
         with self.teller.line("ann asks for it again, and is refused: it is held until a person clears it") as seen:
             self.answers["release_held"] = answer = await self.people.say("ann", "/promote production", on=bad)
-            seen.shows = _first(answer)
+            seen.shows = first_line(answer)
 
     async def gate(self) -> None:
         """GitHub's own environment gate waits for the same decision."""
@@ -160,7 +171,7 @@ class Story:
             seen.shows = str(check["summary"])
 
     async def killed(self) -> None:
-        """kill -9 in the middle of a deployment."""
+        """kill -9 in the middle of a deployment. Meanwhile the operator has made the policy stricter."""
         sim, controller = self.ground.sim, self.ground.controller
         with self.teller.line("bob merges a change; Azure has taken it, and does not come to an end") as seen:
             await sim.add_fault("arm PUT .*containerGroups/shop-dev$", "stuck")
@@ -174,12 +185,14 @@ class Story:
             await sim.delivered()
             missed = [each for each in await sim.deliveries() if each["status_code"] != 202]
             seen.shows = f"{len(missed)} webhook{'' if len(missed) == 1 else 's'} missed"
-        with self.teller.line("it is started again, and reads what Azure did instead of doing it again"):
+        with self.teller.line("it is started again with a stricter policy, and reads what Azure did") as seen:
+            self.ground.stricter_policy()
+            seen.shows = "production wants two approvals, test is frozen"
             await controller.start()
             await sim.call("arm.unstick")
         with self.teller.line("dev runs the change after exactly one PUT") as seen:
             await self.people.runs(release, "dev")
-            seen.shows = await self._card(release, "dev")
+            seen.shows = await self.card(release, "dev")
         with self.teller.line("an administrator has the missed webhooks sent again; bob gets his answer") as seen:
             for each in missed:
                 # GitHub does not do it by itself: it shows them, with a button, among the App's deliveries.
@@ -199,7 +212,7 @@ class Story:
         await self.people.until("a deployment under way", lambda v: "in_progress" in v.states("dev", release.commit))
         await self.people.arm_polled(release.digest)
 
-    async def _card(self, release: Release, environment: str, *, says: str = "Live and healthy") -> str:
+    async def card(self, release: Release, environment: str, *, says: str = "Live and healthy") -> str:
         """The row of an environment in the pull request's comment, once it says so."""
 
         return await self.people.until(
@@ -214,7 +227,7 @@ def _row(markdown: str, environment: str, says: str = "") -> str:
     return " · ".join(cell.strip() for cell in lines[0].split("|")[2:4]).replace("<br>", " ") if lines else ""
 
 
-def _first(answer: str) -> str:
+def first_line(answer: str) -> str:
     """The first line of an answer that is not its marker."""
     return next((line for line in answer.splitlines() if line and not line.startswith("<!--")), "")
 
@@ -227,17 +240,3 @@ def _gate_comments(view: View, run_id: int) -> list[str]:
 def _gate_state(view: View, run_id: int) -> str:
     gate = view.gate(run_id)
     return str(gate["state"]) if gate else ""
-
-
-Chapter = tuple[str, Callable[[Story], Awaitable[None]]]
-CHAPTERS: tuple[Chapter, ...] = (
-    ("The stage", Story.opened),
-    ("1 · A merge reaches dev", Story.dev),
-    ("2 · A comment carries it to test", Story.test),
-    ("3 · Production needs a second person", Story.production),
-    ("4 · The next release, approved with a button", Story.second),
-    ("5 · A bad release is undone by itself", Story.bad),
-    ("6 · GitHub's environment gate", Story.gate),
-    ("7 · A stranger copies the variables", Story.foreign),
-    ("8 · kill -9 in the middle of a deployment", Story.killed),
-)

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from bot.cli.demo.claims import RESOURCES, Claim, Ends, Seen
+from bot.cli.demo.findings import RESOURCES, Claim, Ends, Seen
 from bot.cli.demo.people import Release
 from bot.cli.screen import table
 from bot.sim.scenarios import REPOSITORY

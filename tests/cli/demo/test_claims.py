@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from bot.cli.demo.claims import RESOURCES, Ends, Seen, judge
+from bot.cli.demo.claims import judge
+from bot.cli.demo.decided import SETTING
+from bot.cli.demo.findings import RESOURCES, Ends, Seen
 from bot.cli.demo.people import Release, View
 from bot.sim.scenarios import TENANT_ID
 
 NAMES = ("first", "second", "bad", "gated", "recovered")
-RUN, MEANWHILE, STRANGE = 77, 500, "f" * 40
+RUN, MEANWHILE, STRANGE, OPENED = 77, 500, "f" * 40, "e" * 40
 
 
 def release(number: int) -> Release:
@@ -37,8 +39,37 @@ ENDS = Ends(
     meanwhile=MEANWHILE,
     foreign_commit=STRANGE,
     foreign_digest="sha256:" + "f" * 64,
-    answers={"author_is_approver": "No: `author_is_approver`", "release_held": "No: `release_held`"},
+    opened_pull=OPENED,
+    explained={"rules": [{"code": "release_held"}, {"code": None}]},
+    answers={
+        "author_is_approver": "No: `author_is_approver`",
+        "release_held": "No: `release_held`",
+        "preview": "It is to go to production.\n\n- Plan `0123456789ab`",
+        "why": "- **Held.** <sub>`release_held`</sub>",
+        "clear_once": "One more. <sub>`clear_needs_second`</sub>",
+        "clear_twice": "`bob` and `olga` let it try again.",
+        "frozen": "Frozen. <sub>`frozen`</sub>",
+        "plan_changed": "No longer. <sub>`plan_changed`</sub>",
+    },
 )
+LAST_CARD = """\
+### Miso · shop
+| test | it | ⚠ break-glass · Live and healthy |
+- ⚠ Skipped: **Nothing is promoted there now.** <sub>`frozen`</sub>
+| plan | `0123456789ab` | `ba9876543210` |
+| `ann` | then | **no longer counts:** The plan is not what was approved. |
+"""
+FIRST_CARD = """\
+### Miso · shop
+<details><summary>production: Live and healthy</summary>
+| Plan | `0123456789ab` |
+"""
+PREVIEW = """\
+| dev `shop` | nothing yet | all containers restart |
+| test `shop` | nothing yet | all containers restart |
+| production `shop` | nothing yet | swapped in by the slot `staging` |
+- Image: `sha256:0` → the one that this change's build makes
+"""
 SWAPS = ("first", "second", "bad", "second", "gated")
 LAST = {"first": "inactive", "second": "inactive", "bad": "failure", "gated": "success"}
 
@@ -54,8 +85,9 @@ def deployment(environment: str, name: str, *states: str) -> dict[str, Any]:
 
 def shop() -> dict[str, Any]:
     deployments = [deployment("dev", name, "queued", "in_progress", "success") for name in NAMES]
-    deployments += [deployment("test", name, "queued", "in_progress", "success") for name in LAST]
+    deployments += [deployment("test", name, "queued", "in_progress", "success") for name in NAMES]
     deployments += [deployment("production", name, "queued", state) for name, state in LAST.items()]
+    deployments.append(deployment("production", "recovered", "queued", "error"))
     checks = [
         {
             "name": "miso / production",
@@ -64,12 +96,13 @@ def shop() -> dict[str, Any]:
         }
         for name in LAST
     ]
+    checks.append({"name": "miso / plan", "head_sha": OPENED, "conclusion": "success", "summary": PREVIEW})
     gate = {"run_id": RUN, "state": "approved", "comments": ["Wait. (`gate_no_decision`)", "Go."]}
-    card, answer = {"id": 1, "body": "### Miso · shop"}, {"id": 501, "body": "<!-- miso:reply:1 -->"}
-    pulls = [
-        {"number": each.pull, "comments": [card, answer] if each.name == "recovered" else [card]}
-        for each in RELEASES.values()
+    cards = dict.fromkeys(NAMES, "### Miso · shop") | {"first": FIRST_CARD, "recovered": LAST_CARD}
+    pulls: list[dict[str, Any]] = [
+        {"number": each.pull, "comments": [{"id": 1, "body": cards[each.name]}]} for each in RELEASES.values()
     ]
+    pulls[-1]["comments"] += [{"id": MEANWHILE, "body": "/status"}, {"id": 501, "body": "<!-- miso:reply:1 -->"}]
     return {"deployments": deployments, "checks": checks, "gates": [gate], "pulls": pulls}
 
 
@@ -82,7 +115,7 @@ def world() -> Seen:
     return Seen(
         shop=View(shop()),
         foreign=View({"deployments": [], "checks": [stranger], "pulls": [], "gates": []}),
-        images=dict(zip(RESOURCES, map(image, ("recovered", "gated", "gated", "second")), strict=True)),
+        images=dict(zip(RESOURCES, map(image, ("recovered", "recovered", "gated", "second")), strict=True)),
         effects=[{"verb": "swap", "detail": {"target": image(name)}} for name in SWAPS],
         arm=[{"method": "PUT", "path": RESOURCES["dev"], "request": {"image": image(name)}} for name in NAMES],
         github_writes=100,
@@ -122,10 +155,19 @@ def stranger(change: Callable[[dict[str, Any]], object]) -> Break:
     return apply
 
 
+def card(number: int, was: str, now: str) -> Break:
+    def apply(state: dict[str, Any]) -> None:
+        comment = state["pulls"][number]["comments"][0]
+        assert was in comment["body"]
+        comment["body"] = comment["body"].replace(was, now)
+
+    return state(apply)
+
+
 BREAKS: dict[str, Break] = {
     "a second deployment to dev": state(lambda s: s["deployments"].append(s["deployments"][0])),
     "a deployment to test that failed": state(lambda s: s["deployments"][5].update(statuses=[{"state": "failure"}])),
-    "an older production deployment still active": state(lambda s: s["deployments"][9]["statuses"].pop()),
+    "an older production deployment still active": state(lambda s: s["deployments"][10]["statuses"].pop()),
     "the bad release is a success": state(lambda s: s["checks"][2].update(conclusion="success")),
     "two cards on a pull request": state(lambda s: s["pulls"][0]["comments"].append(s["pulls"][0]["comments"][0])),
     "the gate is still closed": state(lambda s: s["gates"][0].update(state="pending")),
@@ -134,6 +176,26 @@ BREAKS: dict[str, Break] = {
     "a command was answered twice": state(lambda s: s["pulls"][4]["comments"].append(s["pulls"][4]["comments"][-1])),
     "an alarm for nothing": state(
         lambda s: s["checks"].append({"name": "miso / production / out of band", "head_sha": "0", "conclusion": ""})
+    ),
+    "a preview without production": state(
+        lambda s: s["checks"][-1].update(summary=PREVIEW.replace("| production", "|"))
+    ),
+    "a preview that says not how": state(lambda s: s["checks"][-1].update(summary=PREVIEW.replace("swapped", "put"))),
+    "a preview that failed": state(lambda s: s["checks"][-1].update(conclusion="failure")),
+    "the open pull request was deployed": state(
+        lambda s: s["deployments"].append({**s["deployments"][0], "sha": OPENED, "environment": "dev"})
+    ),
+    "another plan was carried out": card(0, "0123456789ab", "0123456789ac"),
+    "it is shown as held still": card(2, "shop", "shop ✋ held"),
+    "the glass was broken silently": card(4, "⚠ break-glass · ", ""),
+    "nothing tells what was skipped": card(4, "⚠ Skipped: ", ""),
+    "the void approval counts": card(4, "**no longer counts:** ", ""),
+    "nothing tells what differs": card(4, "| `ba9876543210` |", "|"),
+    "the void approval began something": state(
+        lambda s: s["deployments"][-1].update(statuses=[{"state": "queued"}, {"state": "in_progress"}])
+    ),
+    "the setting reached Azure": lambda seen: replace(
+        seen, arm=[*seen.arm, {"method": "PUT", "path": "/", "request": {"name": SETTING}}]
     ),
     "the stranger was deployed": stranger(lambda s: s["deployments"].append({})),
     "the stranger got another answer": stranger(lambda s: s["checks"][0].update(summary="`config_invalid`")),
@@ -154,6 +216,17 @@ BREAKS: dict[str, Break] = {
 @pytest.mark.parametrize("name", BREAKS)
 def test_a_broken_claim_is_found(name: str) -> None:
     assert broken(ENDS, BREAKS[name](world()))
+
+
+@pytest.mark.parametrize("told", ["preview", "why", "clear_once", "clear_twice", "frozen", "plan_changed"])
+def test_an_answer_that_says_something_else_is_found(told: str) -> None:
+    ends = replace(ENDS, answers={**ENDS.answers, told: "Well. <sub>`not_now`</sub>"})
+    assert len(broken(ends, world())) == 1
+
+
+def test_a_shell_that_gives_other_reasons_than_the_comment_is_found() -> None:
+    ends = replace(ENDS, explained={"rules": [{"code": "frozen"}, {"code": "release_held"}]})
+    assert broken(ends, world()) == ["miso why gives release_held as the one reason why not"]
 
 
 @pytest.mark.parametrize("code", ["author_is_approver", "release_held"])

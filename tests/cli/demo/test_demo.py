@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli.demo import claims, running
-from bot.cli.demo.claims import RESOURCES, Ends, Seen, judge
+from bot.cli.demo import findings, running
+from bot.cli.demo.claims import judge
+from bot.cli.demo.findings import RESOURCES, Ends, Seen
 from bot.sim.client import SimClient
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(180)]
@@ -95,7 +96,7 @@ def test_left_running_it_is_played_with_and_ends_well(tmp_path: Path) -> None:
 
 async def test_it_fails_when_the_world_ends_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody puts another web app in the place of production: the last look must see it."""
-    look = claims.look
+    look = findings.look
 
     async def spoilt(sim: SimClient, foreign: str) -> Seen:
         _, _, subscription, _, group, *_, name = RESOURCES["production"].split("/")
@@ -103,7 +104,7 @@ async def test_it_fails_when_the_world_ends_otherwise(tmp_path: Path, monkeypatc
         await sim.call("arm.add_site", subscription=subscription, group=group, name=name, plan="shop-plan", image=image)
         return await look(sim, foreign)
 
-    monkeypatch.setattr(claims, "look", spoilt)
+    monkeypatch.setattr(findings, "look", spoilt)
     judged: list[tuple[Ends, Seen]] = []
 
     async def keep(ends: Ends, seen: Seen) -> None:
