@@ -144,6 +144,8 @@ async def _approve(job: Job) -> Answer:
     stream = await _waiting_here(job, Code.NOTHING_TO_APPROVE, Status.REQUESTED)
     outcome = await approvals.approve(job.miso, stream, job.word, job.origin, commit=job.command.sha)
     promotion, environment = await _told(job, outcome)
+    if promotion.changes:
+        return Answer(markdown=messages.reply_changed(promotion), code=promotion.code)
     if outcome.decision is not None and not outcome.decision.allowed:
         code = outcome.decision.code or Code.NO_RULES
         return Answer(markdown=messages.reply_decision(outcome.decision, environment), code=code)
@@ -185,8 +187,7 @@ async def _cancel(job: Job) -> Answer:
 
 async def _told(job: Job, outcome: Outcome) -> tuple[Promotion, Environment]:
     """What an outcome speaks of. It stood there a moment ago, and nothing is ever removed."""
-    promotion = outcome.promotion
-    assert promotion is not None
+    assert (promotion := outcome.promotion) is not None
     environment = await job.miso.store.environment(promotion.environment_id)
     assert environment is not None
     return promotion, environment
@@ -237,8 +238,9 @@ async def _unlock(job: Job) -> Answer:
     place, bound = await _bound(job, job.stage)
     accepted = await policies.accepted(job.miso)
     may_take = accepted is not None and await access.may(job.miso, place, job.actor, accepted.policies.operators)
-    lock = await locks.unlock(job.miso, bound.environment, job.actor, job.command.reason, job.cause, may_take=may_take)
-    return Answer(markdown=messages.reply_unlocked(bound.environment, lock, job.actor, job.command.reason))
+    reason = job.command.reason
+    lock = await locks.unlock(job.miso, bound.environment, job.actor, reason, job.cause, may_take=may_take)
+    return Answer(markdown=messages.reply_unlocked(bound.environment, lock, job.actor, reason))
 
 
 async def _policy(job: Job) -> Answer:

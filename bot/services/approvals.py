@@ -15,6 +15,7 @@ from bot.domain import evidence, policy
 from bot.domain.codes import Code
 from bot.domain.decision import Asked, Decision, RuleState, Standing
 from bot.domain.messages import refusal
+from bot.domain.messages.preview import refused_difference
 from bot.domain.messages.refusals import explain_rule
 from bot.domain.model import SYSTEM, Environment, NewRow
 from bot.domain.promotion import Kind, Promotion, rules_as_body
@@ -106,9 +107,12 @@ def changed(
         return None
     differing = evidence.changes(promotion.request.evidence, parts)
     no = explain_rule(stale[0])
+    planned = known.facts.plan
+    differs = planned is not None and planned.hash != promotion.request.plan.hash
+    more = f" What differs: {refused_difference(promotion.request.plan, planned)}." if differs and planned else ""
     body = {
         "code": no.code,
-        "sentence": no.sentence,
+        "sentence": f"{no.sentence}{more}",
         "hint": no.hint,
         "changes": [dict(change) for change in differing] or [{"part": "plan", "was": "", "now": ""}],
         "rules": rules_as_body(judged.rules),

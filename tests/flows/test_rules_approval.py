@@ -69,6 +69,7 @@ async def test_rule_10_a_plan_that_changed_before_or_after_the_approval_refuses_
     await registering.register(stage.miso, stage.shop.registration, origin="command")
     told = await stage.says("bob", "/approve", on=number)
     assert "plan_changed" in told["replies"][0]
+    assert "MODE` removed" in told["replies"][0], told["replies"]
     assert (await stage.latest("production")).approvals == ()
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from bot.domain.codes import Code
 from bot.domain.commands import USAGE, Verb
 from bot.domain.decision import Decision, Verdict
-from bot.domain.messages.approvals import break_glass
+from bot.domain.messages.approvals import break_glass, changes_table
 from bot.domain.messages.entry import commit as short
 from bot.domain.messages.entry import digest, end
 from bot.domain.messages.escape import quote, vouched
@@ -110,6 +110,12 @@ def reply_approved(promotion: Promotion, environment: Environment, actor: Actor)
     if missing(promotion):
         return f"{what}{count} It still waits for {approvals_wanted(promotion)}, from somebody else."
     return f"{what}{count} It starts in a moment. Until then `/revoke` takes the approval back."
+
+
+def reply_changed(promotion: Promotion) -> str:
+    """What was shown is no longer what would happen: the request ended, and this is what is different."""
+    why = reply_refused(Refused(promotion.code, promotion.sentence, promotion.hint))
+    return f"{changes_table(promotion)}\n\n{why}"
 
 
 def reply_revoked(promotion: Promotion, environment: Environment, actor: Actor) -> str:
