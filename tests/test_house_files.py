@@ -33,6 +33,7 @@ LONG_FILES = {
     "bot/domain/commands.py": "the whole grammar of comments, whose parts make no sense alone",
     "bot/domain/model.py": "the vocabulary: many small frozen values and no behaviour",
     "bot/domain/promotion.py": "the life of a promotion: one small function for each kind of row",
+    "bot/services/answering.py": "what each command does: a short function for each, and the table of them",
     "bot/worker.py": "three loops and the one way in which each starts, bounds and mends its work",
     "bot/sim/github/state.py": "the records of the pretend GitHub, a dataclass each",
     "tests/test_worker.py": "three loops over one stage; what disturbs one must not disturb the others",

@@ -14,6 +14,7 @@ from bot.domain import messages
 from bot.domain.catalog import Bound
 from bot.domain.codes import Code
 from bot.domain.commands import Command, Verb
+from bot.domain.decision import Decision
 from bot.domain.messages import preview as previewing
 from bot.domain.messages import refusal
 from bot.domain.model import Actor, Environment, PullRequest, Release, Stage, Status
@@ -134,10 +135,13 @@ async def _rollback(job: Job) -> Answer:
 def _requested(outcome: Outcome, bound: Bound) -> Answer:
     if outcome.promotion is None:
         assert outcome.decision is not None
-        code = outcome.decision.code or Code.NO_RULES
-        return Answer(markdown=messages.reply_decision(outcome.decision, bound.environment), code=code)
+        return _decided(outcome.decision, bound.environment)
     shown = previewing.lines(outcome.preview) if outcome.preview is not None else ""
     return Answer(markdown=messages.reply_requested(outcome.promotion, bound.environment, preview=shown))
+
+
+def _decided(no: Decision, environment: Environment) -> Answer:
+    return Answer(markdown=messages.reply_decision(no, environment), code=no.code or Code.NO_RULES)
 
 
 async def _approve(job: Job) -> Answer:
@@ -147,8 +151,7 @@ async def _approve(job: Job) -> Answer:
     if promotion.changes:
         return Answer(markdown=messages.reply_changed(promotion), code=promotion.code)
     if outcome.decision is not None and not outcome.decision.allowed:
-        code = outcome.decision.code or Code.NO_RULES
-        return Answer(markdown=messages.reply_decision(outcome.decision, environment), code=code)
+        return _decided(outcome.decision, environment)
     return Answer(markdown=messages.reply_approved(promotion, environment, job.actor))
 
 
@@ -187,7 +190,8 @@ async def _cancel(job: Job) -> Answer:
 
 async def _told(job: Job, outcome: Outcome) -> tuple[Promotion, Environment]:
     """What an outcome speaks of. It stood there a moment ago, and nothing is ever removed."""
-    assert (promotion := outcome.promotion) is not None
+    promotion = outcome.promotion
+    assert promotion is not None
     environment = await job.miso.store.environment(promotion.environment_id)
     assert environment is not None
     return promotion, environment
@@ -256,9 +260,7 @@ async def _policy(job: Job) -> Answer:
         return Answer(markdown=messages.reply_policy_rejected(gone.hash, job.actor))
     accepted, proposal = await policies.accepted(job.miso), await policies.pending(job.miso)
     told = messages.reply_policy(
-        accepted.version if accepted is not None else 0,
-        accepted.hash if accepted is not None else "",
-        accepted.at_us if accepted is not None else 0,
+        *((accepted.version, accepted.hash, accepted.at_us) if accepted is not None else (0, "", 0)),
         pending=proposal.hash if proposal is not None else "",
         difference=proposal.difference if proposal is not None else (),
         loosens=proposal.loosens if proposal is not None else (),
@@ -279,7 +281,7 @@ async def _why(job: Job) -> Answer:
     return Answer(markdown=messages.reply_why(decision, bound.environment, ask.release))
 
 
-async def _help(job: Job) -> Answer:
+async def _help(_: Job) -> Answer:
     return Answer(markdown=messages.reply_help())
 
 
