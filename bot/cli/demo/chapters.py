@@ -26,4 +26,5 @@ CHAPTERS: tuple[Chapter, ...] = (
     ("11 · kill -9 in the middle of a deployment", Story.killed),
     ("12 · A freeze, and breaking the glass", decisions.frozen),
     ("13 · An approval of something else is void", decisions.voided),
+    ("14 · A looser policy needs two administrators", decisions.agreed),
 )

@@ -22,6 +22,7 @@ def claims(ends: Ends, seen: Seen) -> Iterator[Claim]:
     yield from _reasons(ends, seen)
     yield from _held(ends, seen)
     yield from _recovered(ends, seen)
+    yield from _agreed(ends)
 
 
 def _previews(ends: Ends, seen: Seen) -> Iterator[Claim]:
@@ -117,4 +118,18 @@ def _recovered(ends: Ends, seen: Seen) -> Iterator[Claim]:
         text="the setting that nobody approved never reached Azure",
         expected=0,
         found=sum(SETTING in str(each["request"]) for each in seen.arm),
+    )
+
+
+def _agreed(ends: Ends) -> Iterator[Claim]:
+    once, twice = (ends.answers.get(which, "") for which in ("policy_once", "policy_twice"))
+    yield Claim(
+        text="a looser policy did not count when one administrator had agreed, and counts since two have",
+        expected=(True, True),
+        found=("Until then nothing changes" in once, "`bob` and `olga` agreed: version 3" in twice),
+    )
+    yield Claim(
+        text="production wanted two approvals until both had agreed, and one afterwards",
+        expected=(2, 1),
+        found=ends.wanted,
     )

@@ -7,6 +7,7 @@ watched.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from bot.cli.demo.decided import SETTING
@@ -80,9 +81,35 @@ async def voided(story: Story) -> None:
         seen.shows = f"+ {SETTING}"
     with story.teller.line("olga types /approve, and is refused: it is not what ann approved") as seen:
         story.answers["plan_changed"] = answer = await story.people.say("olga", "/approve", on=release)
-        seen.shows = first_line(answer)
+        seen.shows = next((line for line in answer.splitlines() if "no longer" in line), first_line(answer))
     with story.teller.line("the pull request shows ann's approval as void, and what differs") as seen:
         seen.shows = await story.people.until("a void approval", lambda view: _void(view, release))
+
+
+async def agreed(story: Story) -> None:
+    """The operator takes the stricter rules out of the file again. That alone changes nothing."""
+    release, controller = story.people.releases["recovered"], story.ground.controller
+    with story.teller.line("the operator puts the old policy file back and restarts the controller") as seen:
+        await controller.stop()
+        story.ground.policy(administrators=story.administrators)
+        await controller.start()
+        answer = await story.people.say("bob", "/policy", on=release)
+        seen.shows = next((line for line in answer.splitlines() if "looser" in line), first_line(answer))
+    typed = next(iter(re.findall(r"/policy accept [0-9a-f]+", answer)), "/policy")
+    with story.teller.line("bob agrees; that is one administrator") as seen:
+        story.answers["policy_once"] = answer = await story.people.say("bob", typed, on=release)
+        story.wanted.append(await _approvals(story, release))
+        seen.shows = first_line(answer)
+    with story.teller.line("olga agrees as well, and it counts") as seen:
+        story.answers["policy_twice"] = answer = await story.people.say("olga", typed, on=release)
+        story.wanted.append(await _approvals(story, release))
+        seen.shows = first_line(answer)
+
+
+async def _approvals(story: Story, release: Release) -> int:
+    """How many approvals production wants for a release, as an operator reads it at a shell."""
+    asked = ("why", "shop", "production", "--commit", release.commit, "--as", "bob", "--json")
+    return int(json.loads(await story.ground.controller.run(*asked, codes=(0, 1)))["approvals_needed"])
 
 
 def _ended(view: View, name: str, sha: str) -> dict[str, Any]:

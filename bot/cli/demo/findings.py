@@ -38,6 +38,8 @@ class Ends:
     """Head of the pull request that stays open."""
     explained: Mapping[str, Any]
     """What `miso why --json` said of the release that is held."""
+    wanted: tuple[int, ...]
+    """Approvals that production wants by `miso why`, before and after the looser policy was agreed to."""
     answers: Mapping[str, str]
 
 

@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -135,12 +135,17 @@ class Ground:
     sim: SimClient
     controller: Controller
 
-    def stricter_policy(self) -> None:
-        """What an operator writes: production wants two people, test is frozen now. It counts from the next start."""
+    def policy(self, *, administrators: Sequence[int], stricter: bool = False) -> None:
+        """What an operator writes into the policy file. It is read at the next start.
+
+        `stricter`: production wants two people, and test is frozen today and tomorrow.
+        """
+        policy = yaml.safe_load((default_config_dir() / POLICY).read_text("utf-8"))
+        policy["administrators"] = list(administrators)
+        if stricter:
+            policy["stages"]["production"]["approvals"] = 2
+            policy["stages"]["test"]["freezes"] = [_two_days(datetime.now(UTC))]
         file = Path(self.controller.settings["MISO_CONFIG_DIR"]) / POLICY
-        policy = yaml.safe_load(file.read_text("utf-8"))
-        policy["stages"]["production"]["approvals"] = 2
-        policy["stages"]["test"]["freezes"] = [_two_days(datetime.now(UTC))]
         file.write_text(yaml.safe_dump(policy, sort_keys=False), "utf-8")
 
 

@@ -34,10 +34,14 @@ class Story:
     foreign_commit: str = ""
     foreign_digest: str = ""
     registration: str = ""
+    administrators: tuple[int, ...] = ()
+    """Who must agree before production is made looser, by number."""
     opened_pull: str = ""
     """Head of the pull request that stays open."""
     explained: Mapping[str, Any] = field(default_factory=dict)
     """What `miso why --json` said of the release that is held."""
+    wanted: list[int] = field(default_factory=list)
+    """Approvals that production wants by `miso why`, before and after the looser policy was agreed to."""
     answers: dict[str, str] = field(default_factory=dict)
     """What was replied to the commands that must be refused, by the code that is expected."""
 
@@ -51,24 +55,27 @@ class Story:
             foreign_digest=self.foreign_digest,
             opened_pull=self.opened_pull,
             explained=self.explained,
+            wanted=tuple(self.wanted),
             answers=self.answers,
         )
 
     async def opened(self) -> None:
         """The controller itself, the company, its registration."""
         ground, line = self.ground, self.teller.line
-        with line("the controller starts: miso serve") as seen:
-            await ground.controller.start()
-            await ground.sim.deliver_to(f"{ground.controller.url}/github/webhooks")
-            seen.shows = ground.controller.url
         with line("a company in the pretend world: a repository, three environments, a web app in Azure") as seen:
             shop = await scenarios.open_shop(
                 ground.sim, issuer=ground.controller.url, registry=ground.world["registry"]
             )
-            seen.shows = REPOSITORY
-        with line("its operator registers it: miso register -") as seen:
             self.registration = shop.registration
-            await ground.controller.run("register", "-", given=shop.registration)
+            self.administrators = (shop.people["bob"], shop.people["olga"])
+            seen.shows = REPOSITORY
+        with line("the controller starts: miso serve") as seen:
+            ground.policy(administrators=self.administrators)
+            await ground.controller.start()
+            await ground.sim.deliver_to(f"{ground.controller.url}/github/webhooks")
+            seen.shows = ground.controller.url
+        with line("its operator registers it: miso register -") as seen:
+            await ground.controller.run("register", "-", given=self.registration)
             seen.shows = "1 application, 3 environments"
 
     async def dev(self) -> None:
@@ -186,7 +193,7 @@ class Story:
             missed = [each for each in await sim.deliveries() if each["status_code"] != 202]
             seen.shows = f"{len(missed)} webhook{'' if len(missed) == 1 else 's'} missed"
         with self.teller.line("it is started again with a stricter policy, and reads what Azure did") as seen:
-            self.ground.stricter_policy()
+            self.ground.policy(administrators=self.administrators, stricter=True)
             seen.shows = "production wants two approvals, test is frozen"
             await controller.start()
             await sim.call("arm.unstick")

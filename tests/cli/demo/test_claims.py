@@ -40,6 +40,7 @@ ENDS = Ends(
     foreign_commit=STRANGE,
     foreign_digest="sha256:" + "f" * 64,
     opened_pull=OPENED,
+    wanted=(2, 1),
     explained={"rules": [{"code": "release_held"}, {"code": None}]},
     answers={
         "author_is_approver": "No: `author_is_approver`",
@@ -49,6 +50,8 @@ ENDS = Ends(
         "clear_once": "One more. <sub>`clear_needs_second`</sub>",
         "clear_twice": "`bob` and `olga` let it try again.",
         "frozen": "Frozen. <sub>`frozen`</sub>",
+        "policy_once": "`bob` agreed. Until then nothing changes.",
+        "policy_twice": "`bob` and `olga` agreed: version 3 counts.",
         "plan_changed": "No longer. <sub>`plan_changed`</sub>",
     },
 )
@@ -218,7 +221,9 @@ def test_a_broken_claim_is_found(name: str) -> None:
     assert broken(ENDS, BREAKS[name](world()))
 
 
-@pytest.mark.parametrize("told", ["preview", "why", "clear_once", "clear_twice", "frozen", "plan_changed"])
+@pytest.mark.parametrize(
+    "told", ["preview", "why", "clear_once", "clear_twice", "frozen", "plan_changed", "policy_once", "policy_twice"]
+)
 def test_an_answer_that_says_something_else_is_found(told: str) -> None:
     ends = replace(ENDS, answers={**ENDS.answers, told: "Well. <sub>`not_now`</sub>"})
     assert len(broken(ends, world())) == 1
@@ -227,6 +232,11 @@ def test_an_answer_that_says_something_else_is_found(told: str) -> None:
 def test_a_shell_that_gives_other_reasons_than_the_comment_is_found() -> None:
     ends = replace(ENDS, explained={"rules": [{"code": "frozen"}, {"code": "release_held"}]})
     assert broken(ends, world()) == ["miso why gives release_held as the one reason why not"]
+
+
+@pytest.mark.parametrize("wanted", [(1, 1), (2, 2), ()])
+def test_a_looser_policy_that_counts_too_early_or_never_is_found(wanted: tuple[int, ...]) -> None:
+    assert len(broken(replace(ENDS, wanted=wanted), world())) == 1
 
 
 @pytest.mark.parametrize("code", ["author_is_approver", "release_held"])
