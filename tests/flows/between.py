@@ -1,4 +1,4 @@
-"""Words for stories that happen between an approval and the effect: GitHub does not say what production is meanwhile.
+"""Words for stories that happen between an approval and the effect: GitHub does not give the comment again meanwhile.
 
 Also what the card of a promotion shows in the meantime and afterwards.
 """
@@ -13,14 +13,14 @@ from tests.flows.stage import Stage
 from tests.flows.words import waiting
 
 
-async def held_up(stage: Stage, number: int, who: str, text: str, *, where: str = "production", asks: int = 1) -> int:
-    """Somebody's last word falls, and the effect cannot begin. Gives the comment.
+async def held_up(stage: Stage, number: int, who: str, text: str, *, where: str = "production") -> int:
+    """Somebody's last word falls, and the effect cannot begin: the comment is read once and then no more.
 
-    The word itself asks for the environment's variables, so many times; from then on they cannot be had.
+    Gives the comment. Whatever else goes on is not disturbed.
     """
-    route = f"^github GET .*/environments/{where}/variables"
-    await stage.sim.add_fault(route, "status", status=500, times=None, skip=asks)
     made = await stage.sim.comment(REPOSITORY, number, who, text)
+    route = f"^github GET .*/issues/comments/{made['id']}$"
+    await stage.sim.add_fault(route, "status", status=500, times=None, skip=1)
     await stage.world.delivered()
     await stage.running.worker.settle()
     latest = await stage.latest(where)
