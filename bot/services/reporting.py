@@ -13,15 +13,17 @@ from contextlib import suppress
 from weakref import WeakValueDictionary
 
 from bot.context import Miso, Repository
-from bot.domain import messages, preview
+from bot.domain import freezes, messages, preview
 from bot.domain.canonical import digest_of
 from bot.domain.environment_story import EnvironmentKind
+from bot.domain.freezes import Frozen
 from bot.domain.messages import Links, Standing, bypass
 from bot.domain.messages.preview import lines
 from bot.domain.model import (
     Actor,
     ActorKind,
     Application,
+    Ban,
     DeploymentStatus,
     Environment,
     Row,
@@ -32,7 +34,7 @@ from bot.domain.permissions import REPORT
 from bot.domain.promotion import Promotion, fold
 from bot.domain.repository_config import ConfigFault
 from bot.errors import Refused
-from bot.services import drift, gate_report, journal, notes, overview, previews
+from bot.services import drift, gate_report, holds, journal, notes, overview, policies, previews
 from bot.services.board import Board, board_of, hash_of, put_check, take_turns
 from bot.services.notes import Note
 
@@ -87,7 +89,7 @@ async def _promotion(miso: Miso, rows: Sequence[Row]) -> None:
         preview=_preview(promotion, environment),
     )
     # What is about to begin changes the comment when it has begun.
-    waits = promotion.status is Status.REQUESTED and (request.approvals_needed > 0 or promotion.pauses > 0)
+    waits = promotion.pauses > 0 or (promotion.status is Status.REQUESTED and request.approvals_needed > 0)
     beginning = promotion.status in (Status.REQUESTED, Status.APPROVED) and not waits
     await take_turns(
         lambda: _deployment(miso, board, repository, promotion, environment, card.deployment),
@@ -189,6 +191,8 @@ async def _comment(miso: Miso, repository: Repository, application: Application,
             pull_request=number,
             sections={each.environment.id: _section(miso, each, home) for each in standings},
             now_us=now,
+            frozen=await _frozen(miso, standings, now),
+            bans=await _bans(miso, application, standings),
         )
         board = await board_of(miso, f"pull:{application.id}:{number}", 0)
 
@@ -202,6 +206,25 @@ async def _comment(miso: Miso, repository: Repository, application: Application,
             return await repository.find_comment(number, messages.sticky_marker(application.id, number))
 
         await board.put("comment", hash_of(body), create=create, update=update, find=find)
+
+
+async def _frozen(miso: Miso, standings: Sequence[Standing], now_us: int) -> dict[str, Frozen]:
+    """The freeze that is on by the installation's policy, by environment."""
+    accepted = await policies.accepted(miso)
+    found: dict[str, Frozen] = {}
+    for standing in standings:
+        policy = accepted.policies.of(standing.environment) if accepted is not None else None
+        on = freezes.active(policy.freezes, now_us) if policy is not None else None
+        if on is not None:
+            found[standing.environment.id] = on
+    return found
+
+
+async def _bans(miso: Miso, application: Application, standings: Sequence[Standing]) -> tuple[Ban, ...]:
+    """Bans of what this pull request asked for."""
+    releases = [standing.latest.request.release for standing in standings if standing.latest is not None]
+    found = [await holds.bans(miso, application.id, release) for release in dict.fromkeys(releases)]
+    return tuple(dict.fromkeys(ban for some in found for ban in some))
 
 
 def _section(miso: Miso, standing: Standing, home: str) -> str:

@@ -108,7 +108,7 @@ def approvals_wanted(promotion: Promotion) -> str:
 def headline(promotion: Promotion, *, now_us: int = 0) -> str:
     """What it is doing, in a few plain words without full stop."""
     line = _headline(promotion)
-    if promotion.paused_until_us > now_us > 0:
+    if is_open(promotion) and promotion.paused_until_us > now_us > 0:
         line = f"Waits until {moment(promotion.paused_until_us)}: {_title(promotion)}"
     return plain(f"{BREAK_GLASS_MARK} · {line}" if promotion.request.break_glass else line, DESCRIPTION_LIMIT)
 
