@@ -31,9 +31,13 @@ async def look(miso: Miso, promotion: Promotion, environment: Environment) -> No
 
 def _over(promotion: Promotion, environment: Environment) -> NewRow:
     request = promotion.request
-    code = Code.BREAK_GLASS_EXPIRED if request.break_glass else Code.WAIT_EXPIRED
     again = f"/promote {environment.stage} @{request.release.commit[:12]}"
-    no = refusal(code, stage=environment.stage, hours=request.policy.wait_hours, command=again)
+    if request.break_glass:
+        minutes = (request.deadline_us - promotion.requested_us) // 60_000_000
+        again = f"{again} --break-glass <reason>"
+        no = refusal(Code.BREAK_GLASS_EXPIRED, stage=environment.stage, minutes=minutes, command=again)
+    else:
+        no = refusal(Code.WAIT_EXPIRED, stage=environment.stage, hours=request.policy.wait_hours, command=again)
     return _row(Kind.REFUSED, environment, {"code": no.code, "sentence": no.sentence, "hint": no.hint})
 
 
