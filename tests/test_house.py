@@ -171,7 +171,7 @@ def writing_methods() -> set[str]:
     return {name for name in names if name.startswith(prefixes)}
 
 
-SHOWING = {f"bot/services/{name}.py" for name in ("reporting", "board", "gate_report")}
+SHOWING = {f"bot/services/{name}.py" for name in ("reporting", "conversation", "board", "gate_report")}
 """The third loop's verb and its parts."""
 
 
