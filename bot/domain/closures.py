@@ -60,15 +60,21 @@ def not_held(request: Asked, facts: Facts) -> RuleResult:
     if not places.keys() <= facts.states.keys():
         return unknown("holds", Code.STATE_UNKNOWN)
     commit = short(release.commit)
-    command = f"/clear @{commit} <reason>"
     for ban in facts.bans:
         if ban.digest == release.digest or ban.commit == release.commit:
             said: dict[str, str | int] = {"commit": commit, "who": ban.by.login, "reason": ban.reason}
-            return failed("holds", Code.RELEASE_REJECTED, Fixer.OPERATOR, command, **said)
+            return failed("holds", Code.RELEASE_REJECTED, Fixer.OPERATOR, _clear(ban.commit), **said)
     for place, stage in places.items():
-        if any(h.digest == release.digest or h.commit == release.commit for h in facts.states[place].held):
-            return failed("holds", Code.RELEASE_HELD, Fixer.OPERATOR, command, stage=stage.value, commit=commit)
+        for hold in facts.states[place].held:
+            if hold.digest == release.digest or hold.commit == release.commit:
+                values = {"stage": stage.value, "commit": commit}
+                return failed("holds", Code.RELEASE_HELD, Fixer.OPERATOR, _clear(hold.commit), **values)
     return passed("holds")
+
+
+def _clear(commit: str) -> str:
+    """The commit that was held or rejected: where the same image was built from another one, not that other."""
+    return f"/clear @{short(commit)} <reason>"
 
 
 def its_turn(promotion: Promotion, request: Asked, facts: Facts, policy: Policy) -> RuleResult:

@@ -33,6 +33,8 @@ from bot.services import access, journal, notes, policies
 from bot.services.access import Place
 from bot.services.notes import Note
 
+_PAGE = 500
+
 
 def stream_of(application_id: str, which: str) -> str:
     """Stream of what was said about a commit or a digest of an application."""
@@ -62,7 +64,7 @@ async def ban(
         "login": actor.login,
         "cause": cause,
     }
-    await _say(miso, application, release.commit, release.digest, ReleaseKind.REJECTED, actor, body)
+    await _say(miso, application, (release.commit, release.digest), ReleaseKind.REJECTED, actor, body)
     found = await bans(miso, application.id, release)
     if not found:
         raise Transient(Code.STORE_UNAVAILABLE, "The rejection was written and lifted again at once.")
@@ -94,8 +96,8 @@ async def clear(
     found, holding = await _held(miso, application, commit)
     if found is None:
         raise refusal(Code.NOT_HELD)
-    full, digest = found
-    body: dict[str, Any] = {"commit": full, "digest": digest, "reason": reason, "login": actor.login, "cause": cause}
+    full, digests = found
+    body: dict[str, Any] = {"commit": full, "reason": reason, "login": actor.login, "cause": cause}
     stream = stream_of(application.id, full)
     await _append(miso, stream, application, ReleaseKind.CLEAR_ASKED, actor, body)
     agreed = (await _story(miso, stream)).fresh(miso.clock.now_us())
@@ -105,28 +107,46 @@ async def clear(
     for environment, hold in holding:
         await _lift(miso, environment, hold, actor, reason)
     body = {**body, "by": [word.actor.id for word in agreed], "cause": f"{cause}:cleared"}
-    await _say(miso, application, full, digest, ReleaseKind.CLEARED, actor, body)
+    # The commit's stream is the last: as long as it does not say so, the words still count, and a second delivery
+    # completes what a crash cut in two.
+    await _say(miso, application, (*digests, full), ReleaseKind.CLEARED, actor, body)
     return Cleared(commit=full, by=by)
 
 
 async def _held(
     miso: Miso, application: Application, commit: str
-) -> tuple[tuple[str, str] | None, list[tuple[Environment, Hold]]]:
-    """Commit and digest of the one release that is meant, and every hold on it. None when nothing keeps it."""
+) -> tuple[tuple[str, tuple[str, ...]] | None, list[tuple[Environment, Hold]]]:
+    """The one commit that is meant with every image of it that is banned, and every hold on it. None when nothing
+    keeps it."""
     holding: list[tuple[Environment, Hold]] = []
-    meant: dict[str, str] = {}
     for environment in await miso.store.environments(application.id):
         state = await miso.store.environment_state(environment.id)
-        for hold in state.held:
-            if hold.commit.startswith(commit):
-                holding.append((environment, hold))
-                meant[hold.commit] = hold.digest
-    for row in await miso.store.promotions(application_id=application.id, commit_prefix=commit, limit=200):
-        if row.commit not in meant and (await _story(miso, stream_of(application.id, row.commit))).ban is not None:
-            meant[row.commit] = row.digest
+        holding += [(environment, hold) for hold in state.held if hold.commit.startswith(commit)]
+    banned = await _banned(miso, application, commit)
+    meant = {hold.commit for _, hold in holding} | banned.keys()
     if len(meant) > 1:
         raise refusal(Code.SHA_AMBIGUOUS)
-    return next(iter(meant.items()), None), holding
+    full = next(iter(meant), None)
+    return ((full, tuple(sorted(banned.get(full, ())))) if full is not None else None), holding
+
+
+async def _banned(miso: Miso, application: Application, commit: str) -> dict[str, set[str]]:
+    """Digests that are banned under each commit that begins so. A commit that was built twice has two, and one that
+    nobody has asked for yet may be banned as well: what was said is asked, not what was promoted."""
+    said: dict[str, set[str]] = {}
+    after = 0
+    while rows := await miso.store.ledger(kinds=(ReleaseKind.REJECTED,), after=after, limit=_PAGE):
+        after = rows[-1].position
+        for row in rows:
+            if row.application_id == application.id and str(row.body["commit"]).startswith(commit):
+                said.setdefault(str(row.body["commit"]), set()).add(str(row.body["digest"]))
+    found: dict[str, set[str]] = {}
+    for full, digests in said.items():
+        bans = {digest: (await _story(miso, stream_of(application.id, digest))).ban for digest in digests}
+        own = {digest for digest, ban in bans.items() if ban is not None and ban.commit == full}
+        if own or (await _story(miso, stream_of(application.id, full))).ban is not None:
+            found[full] = own
+    return found
 
 
 async def _lift(miso: Miso, environment: Environment, hold: Hold, actor: Actor, reason: Untrusted) -> None:
@@ -147,14 +167,13 @@ async def _lift(miso: Miso, environment: Environment, hold: Hold, actor: Actor, 
 async def _say(
     miso: Miso,
     application: Application,
-    commit: str,
-    digest: str,
+    streams: Sequence[str],
     kind: ReleaseKind,
     actor: Actor,
     body: dict[str, Any],
 ) -> None:
-    """To both streams of a release, one after the other: a second delivery completes what a crash cut in two."""
-    for which in (commit, digest):
+    """To every stream of a release, one after the other: a second delivery completes what a crash cut in two."""
+    for which in streams:
         await _append(miso, stream_of(application.id, which), application, kind, actor, body)
 
 

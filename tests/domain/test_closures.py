@@ -73,7 +73,7 @@ def test_a_rejected_release_goes_nowhere(commit: str, digest: str) -> None:
     ban = Ban(commit=commit, digest=digest, reason=Untrusted("leaks"), by=given.OTHER, since_us=1)
     decision = deciding(bans=(ban,))
     assert decision.code is Code.RELEASE_REJECTED
-    assert outcome(decision, "holds").command == f"/clear @{NEW[:12]} <reason>"
+    assert outcome(decision, "holds").command == f"/clear @{commit[:12]} <reason>"
     other = Ban(commit="c" * 40, digest="sha256:" + "9" * 64, reason=Untrusted("leaks"), by=given.OTHER, since_us=1)
     assert not deciding(bans=(other,)).refused
 
