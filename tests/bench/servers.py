@@ -46,6 +46,7 @@ async def empty() -> None:
 async def doors() -> None:
     """Intake alone: nobody takes out what is put into the inbox."""
     loaded = settings.load()
+    telemetry.configure(level=loaded.log_level, form="json")
     async with app.building(loaded) as running:
         await _listen(running.web, loaded.listen.port)
 
