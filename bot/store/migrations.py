@@ -233,6 +233,8 @@ def registry(db: Database) -> None:
 
 @MIGRATIONS(name="0006_environments")
 def environments(db: Database) -> None:
+    # A decision asks for one release's promotions and for one environment's open ones: neither must cost more with
+    # every promotion that there ever was.
     # An older process beside us writes neither column of a state and leaves there what it finds. A promotion that it
     # projects has no time of its health: for the rules that is unknown, so it waits until this version sums it up.
     _run(
@@ -241,6 +243,8 @@ def environments(db: Database) -> None:
         ALTER TABLE promotion ADD COLUMN verified_us INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE environment_state ADD COLUMN lock_body TEXT NOT NULL DEFAULT '';
         ALTER TABLE environment_state ADD COLUMN drift_body TEXT NOT NULL DEFAULT '';
+        CREATE INDEX promotion_by_release ON promotion (application_id, commit_sha);
+        CREATE INDEX promotion_open_here ON promotion (environment_id) WHERE is_open = 1;
         UPDATE promotion SET verified_us = COALESCE((
           SELECT MAX(j.at_us) FROM journal AS j WHERE j.stream = promotion.stream AND j.kind = 'probe.passed'), 0)
         WHERE verified = 1;

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,10 +44,17 @@ def policy() -> Policy:
 
 async def measure(*, rounds: int, small: bool, say: Callable[[str], None]) -> list[Figure]:
     """p50 of reading and deciding at each size of the journal, and the last against the first."""
-    found: list[tuple[int, float, float]] = []
-    for size in SIZES[:1] if small else SIZES:
-        say(f"decisions over a journal of {size} rows")
-        found.append((size, *await _at(size, rounds=20 if small else 100 * rounds)))
+    sizes, taken = SIZES[:1] if small else SIZES, 20 if small else 100
+    samples: dict[int, tuple[list[float], list[float]]] = {size: ([], []) for size in sizes}
+    async with AsyncExitStack() as stack:
+        halls = {size: await stack.enter_async_context(_hall(size)) for size in sizes}
+        for number in range(rounds):
+            say(f"decisions over journals of {sizes[0]} to {sizes[-1]} rows, round {number + 1} of {rounds}")
+            # In turn, so that a slow moment of the machine falls on all sizes alike.
+            for size in sizes:
+                for into, more in zip(samples[size], await _rounds(halls[size], taken), strict=True):
+                    into.extend(more)
+    found = [(size, percentile(read, 0.5), percentile(judged, 0.5)) for size, (read, judged) in samples.items()]
     figures = [
         Figure(
             group="Deciding",
@@ -74,21 +82,22 @@ async def measure(*, rounds: int, small: bool, say: Callable[[str], None]) -> li
     return figures
 
 
-async def _at(size: int, *, rounds: int) -> tuple[float, float]:
-    """Median seconds for reading what the store knows, and for the decisions at request and effect together."""
+@asynccontextmanager
+async def _hall(size: int) -> AsyncIterator[Miso]:
+    """A hall whose store holds so many rows, and which has no windows: what is measured asks nothing of the outside."""
     with tempfile.TemporaryDirectory(prefix="miso-bench-") as folder:
         store = await SqliteStore.open(Path(folder) / "miso.sqlite", clock_us=lambda: given.NOW)
         try:
             await _fill(store, size)
-            nobody: Any = None  # what is measured asks nothing of the outside
+            nobody: Any = None
             windows = dict.fromkeys(("github", "azure", "images", "probe", "oidc", "clock"), nobody)
-            miso = Miso(rules=given.RULES, store=store, **windows)
-            return await _rounds(miso, rounds)
+            yield Miso(rules=given.RULES, store=store, **windows)
         finally:
             await store.close()
 
 
-async def _rounds(miso: Miso, rounds: int) -> tuple[float, float]:
+async def _rounds(miso: Miso, rounds: int) -> tuple[list[float], list[float]]:
+    """Seconds for reading what the store knows, and for the decisions at request and effect together."""
     demanded, asked = policy(), replace(given.asked(), stream="promotion-now")
     seen = tuple(
         CheckSeen(id=number, name=check.name, app_id=check.app_id, status="completed", conclusion="success")
@@ -109,7 +118,7 @@ async def _rounds(miso: Miso, rounds: int) -> tuple[float, float]:
         decide_effect(promotion, asked, facts, demanded, miso.rules, given.NOW)
         reading.append(read - began)
         judging.append(judged - read + (time.perf_counter() - judged))
-    return percentile(reading, 0.5), percentile(judging, 0.5)
+    return reading, judging
 
 
 def _with(local: Facts, outside: Facts, seen: tuple[CheckSeen, ...]) -> Facts:

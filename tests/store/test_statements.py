@@ -93,3 +93,10 @@ def test_what_is_asked_often_goes_by_an_index(database: sqlite3.Connection, text
 def test_the_newest_of_a_kind_is_looked_for_in_its_stream_alone(database: sqlite3.Connection) -> None:
     """By kind, it would be sought among all streams."""
     assert "(stream=?)" in plan(database, statements.NEWEST)
+
+
+def test_a_decision_costs_the_same_however_long_the_past_is(database: sqlite3.Connection) -> None:
+    """By application or environment alone, it would read every promotion that there ever was."""
+    of_release = statements.promotions({"application_id": 1, "commit_prefix": 1, "verified": 1})
+    assert "promotion_by_release (application_id=? AND commit_sha>? AND commit_sha<?)" in plan(database, of_release)
+    assert "promotion_open_here (environment_id=?)" in plan(database, statements.open_promotions(environment=True))
