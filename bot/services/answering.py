@@ -252,7 +252,8 @@ async def _policy(job: Job) -> Answer:
     if word == "accept":
         done = await policies.agree(job.miso, job.actor, prefix, job.cause)
         if done.accepted is None:
-            return Answer(markdown=messages.reply_policy_counted(done.proposal.hash, done.proposal.agreed))
+            told = messages.reply_policy_counted(done.proposal.hash, done.proposal.agreed)
+            return Answer(markdown=told, code=Code.POLICY_WAITS)
         now = done.accepted
         return Answer(markdown=messages.reply_policy_accepted(now.version, now.hash, now.by, now.difference))
     if word == "reject":

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 
 from bot.context import Miso
-from bot.domain import satisfiable
+from bot.domain import repository_config, satisfiable, tightness
 from bot.domain.codes import Code
 from bot.domain.model import Application, Collaborator, Stage
 from bot.domain.policy import teams_named
@@ -38,7 +38,8 @@ async def of_application(
         return await _of(miso, application, None, policies, {}, "")
     own = await own_file.read(repository, identity.default_branch)
     unread = (Finding(level=_level(own.config), code=own.config),) if own.config else ()
-    return (*unread, *await _of(miso, application, origin, policies, own.overrides, identity.default_branch))
+    found = await _of(miso, application, origin, policies, own.overrides, identity.default_branch)
+    return (*unread, *await _looser(miso, application, policies, own.overrides), *found)
 
 
 async def of_repository(miso: Miso, origin: Origin, overrides: Overrides) -> tuple[Finding, ...]:
@@ -48,6 +49,21 @@ async def of_repository(miso: Miso, origin: Origin, overrides: Overrides) -> tup
     branch = identity.default_branch if identity else ""
     found = await asyncio.gather(*(_of(miso, each, origin, None, overrides, branch) for each in applications))
     return tuple(finding for some in found for finding in some)
+
+
+async def _looser(miso: Miso, application: Application, other: PolicySet | None, overrides: Overrides) -> list[Finding]:
+    """What the repository's own file asks for in vain: the policy is tighter there. On a pull request each stands in
+    its line instead."""
+    now = await accepted(miso)
+    whole, found = other or (now.policies if now else PolicySet()), list[Finding]()
+    for environment in await miso.store.environments(application.id):
+        policy, override = whole.of(environment), overrides.get(environment.stage)
+        for key, _ in tightness.ignored(policy, override) if policy is not None and override is not None else ():
+            values = {"path": repository_config.PATH, "stage": environment.stage.value, "key": key}
+            found.append(
+                Finding(level="warning", code=Code.CONFIG_LOOSER, environment_id=environment.id, values=values)
+            )
+    return found
 
 
 async def _of(

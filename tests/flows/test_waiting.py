@@ -134,6 +134,8 @@ async def test_a_newer_request_takes_the_place_and_the_older_one_is_told_on_its_
     assert await lost(stage, newer["number"]) == ""
     await goes_on(stage)
     assert (await stage.miso.store.promotions(environment_id=older.environment_id))[-1].status is Status.SUPERSEDED
+    [check] = [c for c in (await stage.state())["checks"] if c["external_id"] == older.stream]
+    assert "`superseded`" in check["summary"]
     assert "nothing_to_approve" in await told(stage, "bob", "/approve", on=number)
     assert stage.effects("swap") == []
 

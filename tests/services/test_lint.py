@@ -14,7 +14,7 @@ from bot.domain.policy_keys import Override
 from bot.domain.rules import Freeze, Who
 from bot.services import lint
 from bot.services.access import Origin
-from bot.sim.scenarios import REPOSITORY
+from bot.sim.scenarios import CONFIG, REPOSITORY
 from tests.flows.stage import Stage, staged
 from tests.flows.words import ruled
 
@@ -85,6 +85,16 @@ async def test_what_the_repository_tightens_counts_and_its_faults_are_told(stage
     assert (Code.CONFIG_INVALID, "") in await errors(stage)
     await stage.sim.push(REPOSITORY, "ann", {".github/miso.yml": None})
     assert (Code.CONFIG_MISSING, "") in await errors(stage)
+
+
+async def test_what_the_repositorys_own_file_asks_for_in_vain_is_told(stage: Stage) -> None:
+    await ruled(stage, Where.PRODUCTION, approvals=2)
+    asks = CONFIG.format(registry=stage.world.addresses.registry)
+    asks += "policy:\n  production:\n    approvals: 1\n    soak: 1h\n"
+    await stage.sim.push(REPOSITORY, "ann", {".github/miso.yml": asks})
+    found = await lint.of_application(stage.miso, await shop(stage))
+    [looser] = [each for each in found if each.code is Code.CONFIG_LOOSER]
+    assert (looser.level, looser.values["stage"], looser.values["key"]) == ("warning", "production", "approvals")
 
 
 async def test_a_pull_request_is_told_what_it_would_make_impossible(stage: Stage) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot.domain.codes import Code
 from bot.domain.messages.entry import moment
 from bot.domain.messages.escape import quote
 from bot.domain.messages.words import person
@@ -53,7 +54,8 @@ def reply_policy_counted(policy_hash: str, given: Sequence[Account], needed: int
     """One administrator agreed; another one must."""
     return (
         f"{_people(given)} agreed to the policy {_hash(policy_hash)}. {_still(needed - len(given))} "
-        f"`/policy accept {_typed(policy_hash)}`. Until then nothing changes."
+        f"`/policy accept {_typed(policy_hash)}`. Until then nothing changes.\n\n"
+        f"<sub>{quote(Code.POLICY_WAITS, 60)}</sub>"
     )
 
 

@@ -176,7 +176,8 @@ def why(promotion: Promotion) -> str:
         said = f": {quote(promotion.sentence, 500)}" if promotion.sentence else ", without giving a reason."
         return f"{person(promotion.actor)} {promotion.status} it{said}"
     if promotion.status is Status.SUPERSEDED:
-        return "A newer release was asked for before this one began, so nothing of it was deployed."
+        said = "A newer release was asked for before this one began, so nothing of it was deployed."
+        return f"{said} <sub>`{Code.SUPERSEDED}`</sub>"
     if promotion.code not in set(Code) or promotion.status in (Status.LIVE, Status.SUPERSEDED, Status.NEWER):
         return ""
     said = vouched(promotion.sentence) if promotion.sentence else explain(Code(promotion.code)).sentence
