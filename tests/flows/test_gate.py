@@ -50,7 +50,9 @@ async def test_rule_26_only_the_exact_commit_in_the_exact_environment_opens_it(s
     await stage.sim.create_environment(REPOSITORY, "test", app_rule=True)
     assert await state_of(stage, await at_the_gate(stage, second["merge_commit_sha"])) == "pending"
     assert await state_of(stage, await at_the_gate(stage, second["merge_commit_sha"], "test")) == "approved"
-    assert await state_of(stage, await at_the_gate(stage, first["merge_commit_sha"])) == "approved"
+    opened = await gate(stage, await at_the_gate(stage, first["merge_commit_sha"]))
+    assert opened["state"] == "approved"
+    assert "`gate_approved`" in str(opened["comments"][-1])
     # What was live once opens no gate today: running an old job again must be no rollback without a decision.
     assert await state_of(stage, await at_the_gate(stage, first["merge_commit_sha"], "test")) == "pending"
 
@@ -62,6 +64,7 @@ async def test_rule_28_a_rejection_a_hold_and_the_deadline_close_it(stage: Stage
     await stage.says("ann", "/reject not today", on=pull["number"])
     await looks_again(stage)
     assert await state_of(stage, run) == "rejected"
+    assert "`gate_rejected`" in str((await gate(stage, run))["comments"][-1])
 
     lonely = await in_test(stage, "Nobody cares")
     run = await at_the_gate(stage, lonely["merge_commit_sha"])
@@ -72,6 +75,7 @@ async def test_rule_28_a_rejection_a_hold_and_the_deadline_close_it(stage: Stage
     await looks_again(stage, 20 * 3600)
     closed = await gate(stage, run)
     assert (closed["state"], len(closed["comments"])) == ("rejected", 2)
+    assert "`gate_expired`" in str(closed["comments"][-1])
 
 
 async def test_rule_28_a_held_release_is_rejected(stage: Stage) -> None:

@@ -227,6 +227,7 @@ async def test_requests_queue_and_the_older_one_goes_first(stage: Stage) -> None
     await stage.says("ann", "/promote test", on=second["number"])
     waits = await stage.miso.store.open_promotions(environment_id=PLACES[1].id)
     assert [row.status for row in waits] == [Status.APPROVED, Status.APPROVED]
+    assert (await stage.latest("test")).code == "not_your_turn"
     assert "another release goes first" in await card(stage, "test")
     assert await stage.runs("test") == ""
     for _ in range(2):
