@@ -8,7 +8,7 @@ from bot.domain.model import Status
 from bot.services import holds
 from bot.sim import scenarios
 from bot.sim.scenarios import APPLICATION_ID, REPOSITORY
-from tests.flows.between import card, goes_on, held_up, more_people
+from tests.flows.between import card, goes_on, held_up, more_people, sticky
 from tests.flows.stage import Stage
 from tests.flows.test_gate import at_the_gate, gate, state_of
 from tests.flows.words import in_test, live, ruled, waiting
@@ -32,6 +32,7 @@ async def test_a_banned_release_goes_nowhere_and_what_waited_of_it_ends(stage: S
     ended = await stage.latest("production")
     assert (ended.status, ended.sentence) == (Status.REJECTED, WHY)
     assert WHY in await card(stage)
+    assert f"⛔ `{pull['merge_commit_sha'][:12]}` was rejected for good by `bob`" in await sticky(stage, pull["number"])
     for where in ("dev", "test", "production"):
         said = await told(stage, "ann", f"/promote {where}", on=pull["number"])
         assert "release_rejected" in said, where

@@ -113,7 +113,7 @@ async def test_rule_36_what_begins_to_fail_afterwards_was_not_agreed_to(stage: S
     assert stage.effects("swap") == []
 
 
-async def test_rule_36_never_past_a_ban_a_hold_or_an_older_commit(stage: Stage) -> None:
+async def test_rule_36_never_past_a_ban_a_hold_an_older_commit_or_a_foreign_image(stage: Stage) -> None:
     older = await in_test(stage, "Older")
     newer = await live(stage, "Newer")
     number = newer["number"]
@@ -128,6 +128,10 @@ async def test_rule_36_never_past_a_ban_a_hold_or_an_older_commit(stage: Stage) 
     held = await stage.ships("Held", mark="unhealthy")
     said = await told(stage, "ann", "/promote production --break-glass please", on=held["number"])
     assert "release_held" in said
+    await ruled(stage, Where.PRODUCTION, registries=("ghcr.io",))
+    fresh = await stage.ships("From elsewhere")
+    said = await told(stage, "ann", "/promote production --break-glass please", on=fresh["number"])
+    assert "image_source_refused" in said
     assert await stage.runs("production") == newer["digest"]
 
 

@@ -38,13 +38,14 @@ async def test_a_freeze_refuses_a_request_says_until_when_and_is_over_by_itself(
 
 async def test_a_freeze_that_begins_between_approval_and_effect_refuses_the_effect(stage: Stage) -> None:
     await ruled(stage, Where.PRODUCTION, freezes=(freeze(stage, hours=2, lasts=600),))
-    await approved_but_waiting(stage, "Late on Friday")
+    number = await approved_but_waiting(stage, "Late on Friday")
     stage.clock.pass_(2 * 3600)
     await goes_on(stage)
     await refused(stage, "frozen")
     shown = await card(stage)
     assert "`frozen`" in shown
     assert REASON in shown
+    assert "❄ frozen until 2026-11-18 23:0" in await sticky(stage, number)
 
 
 async def test_a_freeze_refuses_the_approval_too_and_keeps_the_request(stage: Stage) -> None:
