@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from bot.domain.model import Stage as Where
 from bot.domain.model import Status
 from bot.services import registering
@@ -13,6 +15,8 @@ from bot.sim.scenarios import REPOSITORY
 from tests.flows.between import card, more_people
 from tests.flows.stage import Stage
 from tests.flows.words import in_test, ruled
+
+pytestmark = pytest.mark.full
 
 
 async def half_approved(stage: Stage) -> Any:

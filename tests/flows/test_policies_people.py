@@ -16,6 +16,8 @@ from tests.flows.stage import Stage
 from tests.flows.trouble import with_rules
 from tests.flows.words import in_test, ruled, waiting
 
+pytestmark = pytest.mark.full
+
 TEAM = "Release managers"
 
 

@@ -19,6 +19,8 @@ from tests.flows.between import card, checked, goes_on, held_up, refused
 from tests.flows.stage import Stage
 from tests.flows.words import in_test, ruled, waiting
 
+pytestmark = pytest.mark.full
+
 PLAN = f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/{RESOURCE_GROUP}/providers/Microsoft.Web/serverfarms/shop-plan"
 
 
