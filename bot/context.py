@@ -301,7 +301,6 @@ class Azure(Protocol):
         """
         ...
 
-
     async def capacity(self, environment: Environment, *, request_id: str) -> Capacity:
         """How many instances in how many zones Azure runs it with; for what does not exist yet, what it will get."""
         ...
