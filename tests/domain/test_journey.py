@@ -31,4 +31,4 @@ def test_rules_01_to_13_nothing_is_deployed_that_should_not_be() -> None:
 
 @pytest.mark.full
 def test_rules_01_to_13_nothing_is_deployed_that_should_not_be_at_length() -> None:
-    play(2000, 80)
+    play(200, 50)
