@@ -28,12 +28,12 @@ HOUR, MINUTE = given.HOUR, 60_000_000
 # A Tuesday at noon, so that a night has to fall before anything freezes.
 NOON = given.NOW - given.NOW % (24 * HOUR) + 12 * HOUR
 
-ADA, BOB, CYD, DEE, EVE = (
+ADA, BOB, CYD, DEE, EVE, FAY = (
     Actor(kind=ActorKind.PERSON, id=at, login=name)
-    for at, name in enumerate(("ada", "bob", "cyd", "dee", "eve"), start=11)
+    for at, name in enumerate(("ada", "bob", "cyd", "dee", "eve", "fay"), start=11)
 )
-PEOPLE = (ADA, BOB, CYD, DEE, EVE)
-ROLES = {ADA.id: "write", BOB.id: "write", CYD.id: "maintain", DEE.id: "maintain", EVE.id: "read"}
+PEOPLE = (ADA, BOB, CYD, DEE, EVE, FAY)
+ROLES = {ADA.id: "write", BOB.id: "write", CYD.id: "maintain", DEE.id: "maintain", EVE.id: "read", FAY.id: "write"}
 RUN = Actor(kind=ActorKind.WORKFLOW, id=900, login="build")
 
 ROOT, LEFT, TIP, ASIDE = (letter * 40 for letter in "abcd")
