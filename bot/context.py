@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from bot.domain.claims import DeployClaims, OwnClaims, SignedClaims
 from bot.domain.model import (
     Account,
     Append,
@@ -27,6 +28,8 @@ from bot.domain.model import (
     DeploymentStatus,
     Environment,
     EnvironmentState,
+    Keep,
+    Kept,
     NewDelivery,
     Observed,
     Operation,
@@ -44,6 +47,7 @@ from bot.domain.model import (
     Written,
 )
 from bot.domain.rules import Rules
+from bot.domain.trust import Book
 
 
 class Clock(Protocol):
@@ -80,7 +84,9 @@ class Store(Protocol):
     async def reopen_delivery(self, guid: str) -> bool: ...
 
     # journal
-    async def append(self, appends: Sequence[Append], *, inbox_done: str = "") -> Written | Conflict:
+    async def append(
+        self, appends: Sequence[Append], *, inbox_done: str = "", keep: Sequence[Keep] = ()
+    ) -> Written | Conflict:
         """All of it, or nothing. Ends the delivery `inbox_done` in the same transaction."""
         ...
 
@@ -101,6 +107,23 @@ class Store(Protocol):
 
     async def count(self, kind: str, since_us: int, *, actor_id: int | None = None, stream_prefix: str = "") -> int:
         """How many rows of this kind were written since then: by one account, in streams that begin so, or both."""
+        ...
+
+    # what expires: sessions, codes, spent token ids; and links of people
+    async def kept(self, kind: str, key: str) -> Kept | None:
+        """None as well for what has run out by the store's clock."""
+        ...
+
+    async def kept_by(self, kind: str, *, owner: str = "", after: str = "", limit: int = 100) -> Sequence[Kept]:
+        """By rising key; of one owner, or of all. The next page begins after the last key shown."""
+        ...
+
+    async def keep(self, *changes: Keep) -> bool:
+        """All of them or none; False where one does not fit. Beside journal rows: `append(…, keep=…)`."""
+        ...
+
+    async def purge(self) -> int:
+        """Remove what ran out, and bodies of deliveries that are kept no longer. How many things went."""
         ...
 
     # projections
@@ -321,8 +344,69 @@ class Probe(Protocol):
 
 
 class Oidc(Protocol):
+    """Miso as an OpenID provider for workflows, and its ear for the issuers on its list."""
+
     def discovery(self) -> Mapping[str, Any]: ...
     def jwks(self) -> Mapping[str, Any]: ...
+    async def read_subject(self, token: str) -> SignedClaims:
+        """A subject token of a listed issuer, verified in all but what the registry must say (rules 18 and 30).
+
+        Raises Refused with a code of its own for each thing that is wrong, Transient (`issuer_unavailable`).
+        """
+        ...
+
+    @property
+    def trust(self) -> Book:
+        """The trust rules of `config/trust`, compiled once."""
+        ...
+
+    async def issue(self, claims: DeployClaims) -> str:
+        """A signed deploy token. Raises Transient (`key_vault_unavailable`)."""
+        ...
+
+    def read_own(self, token: str) -> OwnClaims:
+        """A deploy token of ours. Raises Refused (`token_invalid`); revocation is the store's to know."""
+        ...
+
+    async def workflow_assertion(self, environment_id: str) -> str:
+        """An assertion for Entra whose subject is `miso:workflow:<environment id>`, and never another."""
+        ...
+
+    def stamp(self, purpose: str, text: str) -> str:
+        """A keyed hash of this text for this purpose: for forms and cookies. Keys rotate."""
+        ...
+
+    def stamped(self, purpose: str, text: str, stamp: str) -> bool:
+        """Whether a stamp was made here, by the present key or the one before. In constant time."""
+        ...
+
+    async def tend(self) -> None:
+        """Look after the keys: make a successor in time, notice what another process made, sign ahead."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedIn:
+    """Who came back from the sign-in service, verified: signature, issuer, audience, nonce, tenant, times."""
+
+    subject: str
+    """`entra:<tenant id>:<object id>` or `oidc:<issuer>#<sub>`."""
+    name: str
+    """For showing only; somebody else's text."""
+    groups: frozenset[str]
+    """Group ids and app roles, as `group:<id>` and `role:<value>`."""
+
+
+class SignIn(Protocol):
+    """The sign-in service for people: authorization code with PKCE, no client secret."""
+
+    async def begin(self, *, state: str, redirect: str) -> tuple[str, str]:
+        """(address to send the browser to, what must be kept for `finish`: sealed by whoever keeps it)."""
+        ...
+
+    async def finish(self, kept: str, answer: Mapping[str, str], *, redirect: str) -> SignedIn:
+        """The answer that came back to `redirect`. Raises Refused, or Transient (`sign_in_unavailable`)."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -337,3 +421,5 @@ class Miso:
     probe: Probe
     oidc: Oidc
     clock: Clock
+    sign_in: SignIn | None = None
+    """None: switched off."""

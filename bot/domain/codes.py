@@ -164,6 +164,71 @@ class Code(StrEnum):
     ALWAYS_FROZEN = "always_frozen"
     NO_ADMINISTRATORS = "no_administrators"
 
+    # tokens of workflows
+    GRANT_UNSUPPORTED = "grant_unsupported"
+    REQUEST_MALFORMED = "request_malformed"
+    RESOURCE_REFUSED = "resource_refused"
+    AUDIENCE_REFUSED = "audience_refused"
+    TOKEN_MALFORMED = "token_malformed"  # noqa: S105 - the name of a reason
+    TOKEN_ALGORITHM = "token_algorithm"  # noqa: S105 - the name of a reason
+    TOKEN_HEADER = "token_header"  # noqa: S105 - the name of a reason
+    TOKEN_KEY_UNKNOWN = "token_key_unknown"  # noqa: S105 - the name of a reason
+    TOKEN_SIGNATURE = "token_signature"  # noqa: S105 - the name of a reason
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105 - the name of a reason
+    TOKEN_NOT_YET = "token_not_yet"  # noqa: S105 - the name of a reason
+    TOKEN_CLAIM_MISSING = "token_claim_missing"  # noqa: S105 - the name of a reason
+    TOKEN_REPLAYED = "token_replayed"  # noqa: S105 - the name of a reason
+    TOKEN_INVALID = "token_invalid"  # noqa: S105 - the name of a reason
+    TOKEN_REVOKED = "token_revoked"  # noqa: S105 - the name of a reason
+    TOKEN_SCOPE = "token_scope"  # noqa: S105 - the name of a reason
+    ISSUER_REFUSED = "issuer_refused"
+    ISSUER_UNAVAILABLE = "issuer_unavailable"
+    TRUST_NO_RULE = "trust_no_rule"
+    TRUST_REPOSITORY = "trust_repository"
+    TRUST_OWNER = "trust_owner"
+    TRUST_ENVIRONMENT = "trust_environment"
+    TRUST_ENVIRONMENT_MISSING = "trust_environment_missing"
+    TRUST_EVENT = "trust_event"
+    TRUST_REF = "trust_ref"
+    TRUST_WORKFLOW = "trust_workflow"
+    TRUST_RUNNER = "trust_runner"
+    TRUST_COMMIT = "trust_commit"
+    TRUST_RUN = "trust_run"
+    TRUST_ATTEMPT = "trust_attempt"
+    TRUST_PROJECT = "trust_project"
+    NO_DECISION = "no_decision"
+    ASSERTION_REFUSED = "assertion_refused"
+
+    # signing in, and who somebody is
+    NOT_SIGNED_IN = "not_signed_in"
+    NOT_LINKED = "not_linked"
+    ROLE_MISSING = "role_missing"
+    DOOR_REFUSED = "door_refused"
+    DEVICE_MAY_NOT_APPROVE = "device_may_not_approve"
+    ROLES_TOO_OLD = "roles_too_old"
+    GROUPS_OVERAGE = "groups_overage"
+    SIGN_IN_OFF = "sign_in_off"
+    SIGN_IN_STATE = "sign_in_state"
+    SIGN_IN_REFUSED = "sign_in_refused"
+    SIGN_IN_TENANT = "sign_in_tenant"
+    SIGN_IN_UNAVAILABLE = "sign_in_unavailable"
+    SESSION_ENDED = "session_ended"
+    CSRF_REFUSED = "csrf_refused"
+    LINK_CODE = "link_code"
+    LINK_TAKEN = "link_taken"
+    AUTHORIZATION_PENDING = "authorization_pending"
+    SLOW_DOWN = "slow_down"
+    DEVICE_CODE = "device_code"
+    DEVICE_DENIED = "device_denied"
+    REFRESH_REFUSED = "refresh_refused"
+    REFRESH_REUSED = "refresh_reused"
+    TOO_MANY_REQUESTS = "too_many_requests"
+    NOT_FOUND = "not_found"
+
+    # keys
+    KEY_VAULT_UNAVAILABLE = "key_vault_unavailable"
+    KEY_VAULT_FORBIDDEN = "key_vault_forbidden"
+
     # intake: judged by the worker, shown by `miso deliveries`
     BODY_NOT_JSON = "body_not_json"
     BODY_TOO_DEEP = "body_too_deep"

@@ -326,6 +326,41 @@ class Fence:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Kept:
+    """Something small that expires, or is linked for good: a spent token id, a session, a code. Not in the journal."""
+
+    kind: str
+    key: str
+    """SHA-256 hex of whatever is secret about it; never the thing itself."""
+    owner: str
+    """By what it is listed or ended together: a subject, an environment, a family."""
+    body: Json
+    version: int
+    """Compared and set, from 1."""
+    created_us: int
+    until_us: int
+    """0: until it is taken away. Afterwards it is as if it were not there."""
+
+
+ANY_VERSION = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keep:
+    """A change to one `Kept`. It fits only where `version` is the present one; 0: where there is none (any more)."""
+
+    kind: str
+    key: str
+    body: Json | None = None
+    """None: take it away."""
+    owner: str = ""
+    version: int = 0
+    until_us: int = 0
+    sealed: bool = False
+    """Whether the body is unreadable in the database without the seal."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Operation:
     """What must be forgotten: how to resume a long-running Azure operation. Deleted with its result row."""
 
@@ -365,6 +400,7 @@ class Conflict(StrEnum):
     LEASE = "lease"
     FENCE = "fence"
     ENVIRONMENT = "environment"
+    KEPT = "kept"
 
 
 @dataclass(frozen=True, kw_only=True)

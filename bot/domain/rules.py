@@ -229,3 +229,18 @@ class Rules:
     """How often environments are looked after: automatic promotions, changes that went around Miso."""
     drift_minutes: float = 10.0
     """How often Azure is asked whether an environment still runs what it was given; 0: never."""
+    token_audience: str = "http://127.0.0.1:8080"  # noqa: S105 - an address
+    """What ID tokens of workflows must be meant for, and what deploy tokens are issued for."""
+    token_minutes: int = 10
+    """How long a deploy token lives."""
+    workflow_assertions: bool = False
+    """Whether a deploy token may be changed into an Azure assertion of a subject of its own. Never for production."""
+    session_idle_minutes: float = 60.0
+    session_hours: float = 12.0
+    roles_minutes: float = 10.0
+    """How old the groups and roles of a sign-in may be at any effect."""
+    device_sign_in: bool = True
+    access_minutes: float = 15.0
+    refresh_days: float = 14.0
+    inbox_days: float = 7.0
+    """How long a webhook's body is kept that could not be processed."""

@@ -9,165 +9,165 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AfterValidator, PrivateAttr, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import SettingsConfigDict
 
 from bot.domain.rules import PolicySet, Rules
 from bot.errors import ConfigError
 from bot.settings import forms
-
-PREFIX = "MISO_"
-
-Url = Annotated[str, AfterValidator(forms.base_url)]
-HttpsUrl = Annotated[str, AfterValidator(lambda url: forms.base_url(url, plain_on_loopback=False))]
-Secret = Annotated[SecretStr, AfterValidator(lambda value: SecretStr(forms.secret(value.get_secret_value())))]
-Listen = Annotated[forms.Listen, NoDecode, BeforeValidator(forms.listen)]
-Registries = Annotated[Mapping[str, str], NoDecode, BeforeValidator(forms.registries)]
-ConnectTo = Annotated[Mapping[str, tuple[str, int]], NoDecode, BeforeValidator(forms.connect_to)]
-Numbers = Annotated[frozenset[int], NoDecode, BeforeValidator(forms.numbers)]
-
-
-def _field(form: str, meaning: str, default: Any = ..., **limits: Any) -> Any:
-    """A setting. `form` says how it is written; a default is given as an operator would write it."""
-    return Field(default, description=meaning, json_schema_extra={"form": form}, **limits)
+from bot.settings.declaring import (
+    PREFIX,
+    ConnectTo,
+    HttpsUrl,
+    Listen,
+    Numbers,
+    Registries,
+    Secret,
+    Url,
+    described,
+    opening,
+)
+from bot.settings.doors import DoorSettings
 
 
-def _group(name: str, first: Any) -> Any:
-    """The first setting of a group, for the documentation."""
-    first.json_schema_extra["group"] = name
-    return first
-
-
-class Settings(BaseSettings):
+class Settings(DoorSettings):
     """What the operator decided. Frozen; secrets never show in its repr. Durations are seconds."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, validate_default=True)
 
     # --- GitHub
-    github_api_url: Url = _group(
+    github_api_url: Url = opening(
         "GitHub",
-        _field(
+        described(
             "url",
             "Base address of GitHub's REST API; `https://HOST/api/v3` for GitHub Enterprise Server.",
             "https://api.github.com",
         ),
     )
-    github_web_url: Url = _field("url", "Base address of GitHub's pages, for links.", "https://github.com")
-    app_id: int = _field("number", "Numeric id of the GitHub App.", gt=0)
-    app_slug: str = _field(
+    github_web_url: Url = described("url", "Base address of GitHub's pages, for links.", "https://github.com")
+    app_id: int = described("number", "Numeric id of the GitHub App.", gt=0)
+    app_slug: str = described(
         "name", "Short name of the App, as in its page's address.", "miso", pattern=r"^[a-z0-9][a-z0-9-]*$"
     )
-    app_private_key_file: Annotated[Path, AfterValidator(forms.private_file)] = _field(
+    app_private_key_file: Annotated[Path, AfterValidator(forms.private_file)] = described(
         "file", "The App's private key (PEM). Nobody but the user that runs Miso may read it (mode 600)."
     )
-    webhook_secret: Secret = _field("secret", "Secret of the App's webhook, at least 16 characters.", repr=False)
-    webhook_secret_previous: Secret | None = _field(
+    webhook_secret: Secret = described("secret", "Secret of the App's webhook, at least 16 characters.", repr=False)
+    webhook_secret_previous: Secret | None = described(
         "secret", "The secret before, still accepted while it is being changed.", None, repr=False
     )
-    github_write_spacing: float = _field(
+    github_write_spacing: float = described(
         "seconds", "Pause between two writes to GitHub of one installation, as GitHub asks of Apps.", 1.0, ge=0, le=10
     )
 
     # --- this controller
-    public_url: Url = _group(
+    public_url: Url = opening(
         "This controller",
-        _field(
+        described(
             "url",
             "Address under which GitHub, Entra and people reach Miso; issuer of its assertions. Changing it means"
             " changing every federated credential.",
         ),
     )
-    listen: Listen = _field("address:port", "Where the web server listens; port 0 takes a free one.", "127.0.0.1:8080")
-    controller_name: str = _field(
+    listen: Listen = described(
+        "address:port", "Where the web server listens; port 0 takes a free one.", "127.0.0.1:8080"
+    )
+    controller_name: str = described(
         "name",
         "Name of this installation, kept in the tag `miso-owner` of each Azure resource. Installations never"
         " touch one another's resources.",
         "miso",
         pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
     )
-    data_dir: Annotated[Path, AfterValidator(forms.private_directory)] = _field(
+    data_dir: Annotated[Path, AfterValidator(forms.private_directory)] = described(
         "directory", "Database and signing keys. Made with mode 700; refused when others may look inside.", ".miso"
     )
-    config_dir: Path = _field(
+    config_dir: Path = described(
         "directory", "`policy.yml` and `catalog/`. Without it: `config/` of a checkout, else the packaged one.", ""
     )
-    ca_file: Path | None = _field("file", "Further certificate authorities to trust (PEM), beside the system's.", None)
-    log_level: Literal["debug", "info", "warning", "error"] = _field(
+    ca_file: Path | None = described(
+        "file", "Further certificate authorities to trust (PEM), beside the system's.", None
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = described(
         "debug, info, warning or error", "The least level that is logged.", "info"
     )
-    log_format: Literal["auto", "json", "console"] = _field(
+    log_format: Literal["auto", "json", "console"] = described(
         "auto, json or console", "`auto` is for people on a terminal and JSON elsewhere.", "auto"
     )
 
     # --- Azure
-    entra_authority: HttpsUrl = _group(
-        "Azure", _field("https url", "Base address of Entra ID.", "https://login.microsoftonline.com")
+    entra_authority: HttpsUrl = opening(
+        "Azure", described("https url", "Base address of Entra ID.", "https://login.microsoftonline.com")
     )
-    arm_url: HttpsUrl = _field("https url", "Base address of Azure Resource Manager.", "https://management.azure.com")
-    azure_poll_seconds: float = _field(
+    arm_url: HttpsUrl = described(
+        "https url", "Base address of Azure Resource Manager.", "https://management.azure.com"
+    )
+    azure_poll_seconds: float = described(
         "seconds", "Pause between two looks at a running operation, where Azure names none.", 5.0, ge=0.01, le=60
     )
-    step_deadline: float = _field(
+    step_deadline: float = described(
         "seconds", "Longest that one step in Azure may take, polling included.", 900.0, ge=10, le=7200
     )
-    step_attempts: int = _field(
+    step_attempts: int = described(
         "number", "Tries of a deployment or rollback before it is left to a person.", 5, ge=1, le=50
     )
-    settle_seconds: float = _field(
+    settle_seconds: float = described(
         "seconds", "How long a request that was cut off may still arrive at Azure.", 60.0, ge=0, le=600
     )
-    observe_deadline: float = _field("seconds", "Longest that one reading of Azure may take.", 30.0, ge=1, le=300)
+    observe_deadline: float = described("seconds", "Longest that one reading of Azure may take.", 30.0, ge=1, le=300)
 
     # --- images and probes
-    allow_local_hosts: bool = _group(
+    allow_local_hosts: bool = opening(
         "Images and probes",
-        _field("true or false", "Allow loopback hosts for registries and probes. For demonstrations and tests.", False),
+        described(
+            "true or false", "Allow loopback hosts for registries and probes. For demonstrations and tests.", False
+        ),
     )
-    registries: Registries = _field(
+    registries: Registries = described(
         "host[=realm-host], …",
         "Registries that images may come from; `=` names the host of their token service where"
         " that is another one, e.g. `ghcr.io, docker.io=auth.docker.io`.",
     )
-    probe_connect_to: ConnectTo = _field(
+    probe_connect_to: ConnectTo = described(
         "pattern=address:port, …",
         "Connect probes of matching hosts to another address, e.g."
         " `*.azurewebsites.net=127.0.0.1:8443`. Host header and certificate name stay the host's.",
         "",
     )
-    probe_timeout: float = _field("seconds", "Longest that one probe may take.", 5.0, ge=0.1, le=60)
-    probe_attempts: int = _field("number", "Probes before a deployment is judged unhealthy.", 10, ge=1, le=200)
-    probe_interval: float = _field("seconds", "Pause between two probes.", 3.0, ge=0, le=300)
-    probe_successes: int = _field("number", "Healthy answers in a row that are asked for.", 2, ge=1, le=200)
+    probe_timeout: float = described("seconds", "Longest that one probe may take.", 5.0, ge=0.1, le=60)
+    probe_attempts: int = described("number", "Probes before a deployment is judged unhealthy.", 10, ge=1, le=200)
+    probe_interval: float = described("seconds", "Pause between two probes.", 3.0, ge=0, le=300)
+    probe_successes: int = described("number", "Healthy answers in a row that are asked for.", 2, ge=1, le=200)
 
     # --- limits
-    bots_that_may_request: Numbers = _group(
+    bots_that_may_request: Numbers = opening(
         "Limits",
-        _field("number, …", "Ids of GitHub Apps whose comments may ask for a promotion. None may ever approve.", ""),
+        described("number, …", "Ids of GitHub Apps whose comments may ask for a promotion. None may ever approve.", ""),
     )
-    commands_per_hour: int = _field("number", "Commands that one person may give in one repository.", 60, ge=1)
-    pull_request_commands_per_hour: int = _field(
+    commands_per_hour: int = described("number", "Commands that one person may give in one repository.", 60, ge=1)
+    pull_request_commands_per_hour: int = described(
         "number", "Commands that one pull request takes, from all people together.", 240, ge=1
     )
-    lease_ttl: float = _field(
+    lease_ttl: float = described(
         "seconds", "How long a silent worker keeps its hold on an environment.", 10.0, ge=1, le=300
     )
-    write_deadline: float = _field(
+    write_deadline: float = described(
         "seconds", "Longest that one request to the outside may take; shorter than `MISO_LEASE_TTL`.", 8.0, gt=0
     )
-    delivery_attempts: int = _field(
+    delivery_attempts: int = described(
         "number", "Tries of a webhook delivery before it is parked for a person.", 12, ge=1, le=100
     )
-    retry_seconds: float = _field(
+    retry_seconds: float = described(
         "seconds", "First pause after trouble outside; it doubles up to a minute.", 2.0, ge=0.01, le=60
     )
-    gate_hours: float = _field("hours", "A gate that nobody decided is rejected after this.", 24.0, gt=0, le=720)
-    tend_seconds: float = _field("seconds", "How often environments are looked after.", 30.0, ge=1, le=3600)
-    drift_minutes: float = _field(
+    gate_hours: float = described("hours", "A gate that nobody decided is rejected after this.", 24.0, gt=0, le=720)
+    tend_seconds: float = described("seconds", "How often environments are looked after.", 30.0, ge=1, le=3600)
+    drift_minutes: float = described(
         "minutes", "How often Azure is asked whether it still runs what it was given; 0: never.", 10.0, ge=0, le=1440
     )
-    test_stop_at: str = _field(
+    test_stop_at: str = described(
         "step:before, :taken or :after",
         "Tests only: the process kills itself there. Refused unless GitHub is on loopback.",
         "",
@@ -282,6 +282,7 @@ class Settings(BaseSettings):
     def rules(self) -> Rules:
         """The part that the domain and the verbs need. The policies are the ledger's."""
         same = {name: getattr(self, name) for name in Rules.__dataclass_fields__ if name in type(self).model_fields}
+        del same["token_audience"]
         same["registries"] = tuple(self.registries)
         return Rules(
             **same,
@@ -289,6 +290,7 @@ class Settings(BaseSettings):
             api_url=self.github_api_url,
             web_url=self.github_web_url,
             stop_at=self.test_stop_at,
+            token_audience=self.token_audience or self.public_url,
         )
 
 

@@ -148,3 +148,24 @@ def _address(value: str) -> tuple[str, int]:
     if not colon or not host or not port.isdecimal() or int(port) > 65535:
         raise ValueError("write it as address:port, an IPv6 address in brackets")
     return host, int(port)
+
+
+def networks(value: object) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    """`10.0.0.0/8, ::1`"""
+    if not isinstance(value, str):
+        raise ValueError("must be text")
+    found = []
+    for part in filter(None, (each.strip() for each in value.split(","))):
+        try:
+            found.append(ipaddress.ip_network(part))
+        except ValueError:
+            raise ValueError(f"'{part}' is not a network like 10.0.0.0/8") from None
+    return tuple(found)
+
+
+def guid(value: str) -> str:
+    """A GUID, in lower case."""
+    lowered = value.lower()
+    if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", lowered, re.ASCII):
+        raise ValueError("must be a GUID like 1b4e28ba-2fa1-4d3b-8c2a-0c5d1f3a9e77")
+    return lowered

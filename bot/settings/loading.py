@@ -13,7 +13,8 @@ from pydantic import SecretStr, ValidationError
 
 from bot.domain import policy_file
 from bot.errors import ConfigError
-from bot.settings.fields import PREFIX, Settings
+from bot.settings.declaring import PREFIX
+from bot.settings.fields import Settings
 
 
 def load() -> Settings:

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from bot.settings.fields import PREFIX, Settings
+from bot.settings.declaring import PREFIX
+from bot.settings.doors import DoorSettings
+from bot.settings.fields import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,10 @@ def reference() -> Sequence[Setting]:
     """Every setting, in the order of the documentation."""
     rows: list[Setting] = []
     group = ""
-    for name, field in Settings.model_fields.items():
+    # What a class inherits stands first in its fields; people first want to read what Miso cannot start without.
+    own = [name for name in Settings.model_fields if name not in DoorSettings.model_fields]
+    for name in [*own, *DoorSettings.model_fields]:
+        field = Settings.model_fields[name]
         extra = cast("dict[str, Any]", field.json_schema_extra)
         group = extra.get("group", group)
         rows.append(

@@ -27,7 +27,8 @@ from typing import Any
 import aiohttp
 import yaml
 
-from bot.settings.fields import PREFIX, default_config_dir
+from bot.settings.declaring import PREFIX
+from bot.settings.fields import default_config_dir
 from bot.sim.client import SimClient
 
 START_SECONDS = 30.0

@@ -15,13 +15,14 @@ from bot.domain.decision import Decision, Fixer, RuleResult, Verdict
 from bot.domain.messages.entry import PLACEHOLDERS, Entry, Value
 from bot.domain.messages.escape import quote
 from bot.domain.messages.table_approval import APPROVAL
+from bot.domain.messages.table_identity import IDENTITY
 from bot.domain.messages.table_outside import OUTSIDE
 from bot.domain.messages.table_person import PERSON
 from bot.domain.messages.table_policy import POLICY
 from bot.domain.messages.table_release import RELEASE
 from bot.errors import Refused
 
-TABLE: Mapping[Code, Entry] = {**RELEASE, **POLICY, **PERSON, **APPROVAL, **OUTSIDE}
+TABLE: Mapping[Code, Entry] = {**RELEASE, **POLICY, **PERSON, **APPROVAL, **OUTSIDE, **IDENTITY}
 
 WHO: Mapping[Fixer, str] = {
     Fixer.NOBODY: "nobody needs to do anything",
