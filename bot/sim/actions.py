@@ -1,62 +1,86 @@
-"""The pretend GitHub Actions as an OpenID provider: discovery, keys, and the token a job would get.
+"""The pretend GitHub Actions as an OpenID provider: discovery, keys, and the tokens that jobs get.
 
-Claims as https://docs.github.com/en/actions/reference/security/oidc lists them; every id is a string. The verb
-`actions_token` mints; the deployment controller reads discovery and keys over HTTP like anybody else.
+Claims as https://docs.github.com/en/actions/reference/security/oidc lists them; every id is a string. `actions_token`
+mints one; `actions_job` gives what a job's environment holds, so that a composite action or plain curl can ask for its
+token as on a real runner. Issuers: github.com at the root, an enterprise's at `/<slug>`, GHES at `/_services/token`.
 """
 
 from __future__ import annotations
 
-import base64
+import hmac
+import secrets
 import uuid
 from collections.abc import Mapping
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Any, TypedDict
 
-import jwt
 from aiohttp import web
-from cryptography.hazmat.primitives.asymmetric import rsa
 
+from bot.sim.github.problems import Misused
 from bot.sim.github.scenario import Scenario
-from bot.sim.github.state import Repository
+from bot.sim.github.state import Repository, Run
+from bot.sim.issuers.mounted import MountedIssuers
 from bot.sim.wire import Wire
 
 LIFETIME_S = 300
+GHES = "/_services/token"
+"""https://docs.github.com/en/enterprise-server@3.17/actions/reference/security/oidc"""
 
 
 class Minted(TypedDict):
     token: str
 
 
-@lru_cache(maxsize=4)
-def signing_key(name: str) -> rsa.RSAPrivateKey:
-    """A key by name, made once a process: making one takes longer than most tests."""
-    del name
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+class JobEnvironment(TypedDict):
+    """Two variables by their names, and which run the job belongs to."""
+
+    ACTIONS_ID_TOKEN_REQUEST_URL: str
+    ACTIONS_ID_TOKEN_REQUEST_TOKEN: str
+    run_id: int
+    run_attempt: int
 
 
-def _base64url(number: int) -> str:
-    data = number.to_bytes((number.bit_length() + 7) // 8, "big")
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is known of a job before it asks for a token. None: as its run says, or as an ordinary push."""
+
+    repository: str
+    issuer: str = ""
+    environment: str | None = None
+    event: str | None = None
+    ref: str | None = None
+    sha: str | None = None
+    run_id: int | None = None
+    run_attempt: int | None = None
+    workflow: str | None = None
+    actor: str | None = None
+    claims: Mapping[str, Any] | None = None
 
 
-class ActionsIssuer:
-    """Signs RS256 with one key at a time; `rotate` takes a fresh one and keeps publishing the old."""
+class ActionsIssuer(MountedIssuers):
+    """Signs RS256 with one key at a time for each issuer; `rotate_actions_key` keeps publishing the old one."""
 
     def __init__(self, wire: Wire, scenario: Scenario) -> None:
-        self.url = ""
-        self._wire, self._scenario = wire, scenario
-        self._keys = [("actions-1", signing_key("actions-1"))]
+        super().__init__(wire, "actions")
+        self._scenario = scenario
+        self._jobs: dict[str, tuple[str, Job]] = {}
 
     def app(self) -> web.Application:
-        app = web.Application(middlewares=[self._wire.middleware("actions")])
-        app.router.add_get("/.well-known/openid-configuration", self._discovery)
-        app.router.add_get("/.well-known/jwks", self._jwks)
+        app = super().app()
+        app.router.add_get("/idtoken/{plan}/{job}", self._id_token)
         return app
 
-    def rotate_actions_key(self, *, forget: bool = False) -> None:
-        """Sign with a new key from now on. `forget` also withdraws the old ones."""
-        name = f"actions-{uuid.uuid4().hex[:8]}"
-        self._keys = [(name, signing_key(name))] + ([] if forget else self._keys)
+    def actions_issuer(self, path: str = "") -> str:
+        """The URL of the issuer below this path, which exists from now on."""
+        return self._mount(path)
+
+    def rotate_actions_key(self, *, forget: bool = False, issuer: str = "") -> str:
+        """Sign with a new key from now on. `forget` also withdraws the old ones. Gives the new key's id."""
+        return self._rotate(issuer, forget)
+
+    def actions_fetches(self, issuer: str = "") -> int:
+        """How often this issuer's keys were asked for, faults left out."""
+        return self._fetched.get(issuer, 0)
 
     def actions_token(
         self,
@@ -64,57 +88,114 @@ class ActionsIssuer:
         *,
         audience: str,
         environment: str | None = None,
-        event: str = "push",
-        ref: str = "refs/heads/main",
+        event: str | None = None,
+        ref: str | None = None,
         sha: str | None = None,
         run_id: int | None = None,
-        run_attempt: int = 1,
-        workflow: str = ".github/workflows/build.yml",
+        run_attempt: int | None = None,
+        workflow: str | None = None,
         actor: str | None = None,
         claims: Mapping[str, Any] | None = None,
+        issuer: str = "",
+        headers: Mapping[str, Any] | None = None,
+        algorithm: str = "RS256",
     ) -> Minted:
-        """The ID token of a job. `claims` are laid over the rest; None removes one."""
-        repo = self._scenario.repo(repository)
-        whole = self._claims(repo, environment, event, ref, sha, run_id, run_attempt, workflow, actor)
-        whole |= {"aud": audience, **(claims or {})}
-        kept = {name: value for name, value in whole.items() if value is not None}
-        kid, key = self._keys[0]
-        return {"token": jwt.encode(kept, key, algorithm="RS256", headers={"kid": kid})}
+        """The ID token of a job. `claims` and `headers` are laid over the rest; None removes one."""
+        job = Job(
+            repository=repository,
+            issuer=issuer,
+            environment=environment,
+            event=event,
+            ref=ref,
+            sha=sha,
+            run_id=run_id,
+            run_attempt=run_attempt,
+            workflow=workflow,
+            actor=actor,
+            claims=claims,
+        )
+        return {"token": self._token(job, audience, headers=headers, algorithm=algorithm)}
 
-    def _claims(
+    def actions_job(
         self,
-        repo: Repository,
-        environment: str | None,
-        event: str,
-        ref: str,
-        sha: str | None,
-        run_id: int | None,
-        run_attempt: int,
-        workflow: str,
-        actor: str | None,
-    ) -> dict[str, Any]:
+        repository: str,
+        *,
+        run_id: int | None = None,
+        environment: str | None = None,
+        workflow: str = ".github/workflows/build.yml",
+        event: str = "push",
+        branch: str | None = None,
+        sha: str | None = None,
+        actor: str | None = None,
+        issuer: str = "",
+        claims: Mapping[str, Any] | None = None,
+    ) -> JobEnvironment:
+        """A job with `id-token: write`, of this run or of a new one that is left running."""
+        number = run_id
+        if number is None:
+            started = self._scenario.run_workflow(
+                repository, path=workflow, event=event, branch=branch, head_sha=sha, actor=actor, conclusion=None
+            )
+            number = started["id"]
+        run = self._scenario.repo(repository).runs.get(number)
+        if run is None:
+            raise Misused(f"no run {number}")
+        job = Job(repository=repository, issuer=issuer, environment=environment, run_id=number, claims=claims)
+        key, bearer = str(uuid.uuid4()), secrets.token_urlsafe(48)
+        self._jobs[key] = (bearer, job)
+        return {
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{self.url}/idtoken/{uuid.uuid4()}/{key}?api-version=2.0",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": bearer,
+            "run_id": number,
+            "run_attempt": run.attempt,
+        }
+
+    async def _id_token(self, request: web.Request) -> web.Response:
+        """The runner's endpoint: `{"count": …, "value": <token>}`; without an audience, the owner's URL is meant."""
+        bearer, job = self._jobs.get(request.match_info["job"], ("", None))
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        if job is None or scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), bearer.encode()):
+            return web.json_response({"message": "The user is not authorized to access this resource."}, status=401)
+        if "api-version" not in request.query:
+            return web.json_response({"message": "No api-version was supplied for the request."}, status=400)
+        owner = job.repository.partition("/")[0]
+        audience = request.query.get("audience") or f"{self._scenario.github.state.web_url}/{owner}"
+        token = self._token(job, audience)
+        return web.json_response({"count": len(token), "value": token})
+
+    def _token(
+        self, job: Job, audience: str, *, headers: Mapping[str, Any] | None = None, algorithm: str = "RS256"
+    ) -> str:
+        repo = self._scenario.repo(job.repository)
+        whole = self._claims(repo, job) | {"aud": audience}
+        return self._sign(job.issuer, whole, over=job.claims, headers=headers, algorithm=algorithm)
+
+    def _claims(self, repo: Repository, job: Job) -> dict[str, Any]:
         state = self._scenario.github.state
-        owner = state.users[repo.owner_id]
-        person = owner if actor is None else self._scenario.person(actor)
-        run = repo.runs.get(run_id or 0)
-        commit = sha or (run.head_sha if run is not None else repo.branches[repo.default_branch])
+        owner, run = state.users[repo.owner_id], repo.runs.get(job.run_id or 0)
+        person = owner if run is None else state.users[run.actor_id]
+        if job.actor is not None:
+            person = self._scenario.person(job.actor)
+        commit = job.sha or (run.head_sha if run is not None else repo.branches[repo.default_branch])
+        event = job.event or (run.event if run is not None else "push")
+        workflow = job.workflow or (run.path if run is not None else ".github/workflows/build.yml")
+        ref, head_ref, base_ref = _refs(repo, run, event, job.ref)
         full_name, now = state.full_name(repo), int(state.clock())
         where = f"{full_name}/{workflow}@{ref}"
-        context = f"environment:{environment}" if environment else f"ref:{ref}"
         return {
-            "iss": self.url,
-            "sub": f"repo:{owner.login}@{owner.id}/{repo.name}@{repo.id}:{context}",
+            "sub": _subject(repo, owner.login, job, ref),
             "iat": now,
             "nbf": now - 60,
             "exp": now + LIFETIME_S,
             "jti": str(uuid.uuid4()),
             "actor": person.login,
             "actor_id": str(person.id),
-            "base_ref": "",
+            "base_ref": base_ref,
             "check_run_id": str(state.next_id()),
-            "environment": environment,
+            **_enterprise(job.issuer),
+            "environment": job.environment,
             "event_name": event,
-            "head_ref": "",
+            "head_ref": head_ref,
             "job_workflow_ref": where,
             "job_workflow_sha": commit,
             "ref": ref,
@@ -125,8 +206,8 @@ class ActionsIssuer:
             "repository_owner": owner.login,
             "repository_owner_id": str(owner.id),
             "repository_visibility": "private" if repo.private else "public",
-            "run_attempt": str(run_attempt if run is None else run.attempt),
-            "run_id": str(run_id or state.next_id()),
+            "run_attempt": str(job.run_attempt or (1 if run is None else run.attempt)),
+            "run_id": str(job.run_id or state.next_id()),
             "run_number": str(1 if run is None else run.number),
             "runner_environment": "github-hosted",
             "sha": commit,
@@ -135,31 +216,29 @@ class ActionsIssuer:
             "workflow_sha": commit,
         }
 
-    async def _discovery(self, _: web.Request) -> web.Response:
-        return web.json_response(
-            {
-                "issuer": self.url,
-                "jwks_uri": f"{self.url}/.well-known/jwks",
-                "subject_types_supported": ["public", "pairwise"],
-                "response_types_supported": ["id_token"],
-                "claims_supported": ["sub", "aud", "exp", "iat", "iss", "jti", "nbf", "ref", "repository_id"],
-                "id_token_signing_alg_values_supported": ["RS256"],
-                "scopes_supported": ["openid"],
-            }
-        )
+    def _document(self, issuer: str) -> dict[str, Any]:
+        claims = ["sub", "aud", "exp", "iat", "iss", "jti", "nbf", "ref", "repository", "repository_id", "sha"]
+        return super()._document(issuer) | {"claims_supported": claims}
 
-    async def _jwks(self, _: web.Request) -> web.Response:
-        keys = []
-        for kid, key in self._keys:
-            public = key.public_key().public_numbers()
-            keys.append(
-                {
-                    "kty": "RSA",
-                    "alg": "RS256",
-                    "use": "sig",
-                    "kid": kid,
-                    "n": _base64url(public.n),
-                    "e": _base64url(public.e),
-                }
-            )
-        return web.json_response({"keys": keys})
+
+def _refs(repo: Repository, run: Run | None, event: str, ref: str | None) -> tuple[str, str, str]:
+    """`ref`, `head_ref`, `base_ref`. A run of a pull request stands on its merge reference."""
+    if ref is None and run is not None and event == "pull_request":
+        for pull in repo.pulls.values():
+            if pull.head_sha == run.head_sha and pull.head_ref == run.head_branch:
+                return f"refs/pull/{pull.number}/merge", pull.head_ref, pull.base_ref
+    return ref or f"refs/heads/{repo.default_branch if run is None else run.head_branch}", "", ""
+
+
+def _subject(repo: Repository, owner: str, job: Job, ref: str) -> str:
+    """With ids in it since July 2026, but not on GHES."""
+    context = f"environment:{job.environment}" if job.environment else f"ref:{ref}"
+    if job.issuer == GHES:
+        return f"repo:{owner}/{repo.name}:{context}"
+    return f"repo:{owner}@{repo.owner_id}/{repo.name}@{repo.id}:{context}"
+
+
+def _enterprise(issuer: str) -> dict[str, Any]:
+    if issuer in ("", GHES):
+        return {}
+    return {"enterprise": issuer.strip("/"), "enterprise_id": "77"}

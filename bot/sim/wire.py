@@ -7,6 +7,7 @@ against `"<server> <METHOD> <path>"`; observers see each finished exchange and r
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -16,7 +17,9 @@ from typing import Any, Literal
 from aiohttp import web
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-FaultKind = Literal["status", "drop", "act_then_drop", "delay", "stuck", "unhealthy"]
+FaultKind = Literal["status", "drop", "act_then_drop", "delay", "huge", "garbage", "stuck", "unhealthy"]
+JUDGED_HERE = ("status", "drop", "act_then_drop", "delay", "huge", "garbage")
+HUGE_CHUNK, HUGE_CHUNKS = b" " * 65536, 512
 
 
 @dataclass
@@ -25,6 +28,7 @@ class Fault:
 
     status: answer `status` with `headers` and `body` instead of acting.   drop: close the socket before acting.
     act_then_drop: act, then close the socket.   delay: wait `seconds`, then act.
+    huge: answer 200 with 32 MiB of white space.   garbage: answer 200 with a page that is not what was asked for.
     stuck, unhealthy: not judged here; the pretend Azure reads them by `Wire.active`.
     `times`: how often it strikes (None: until removed); `skip`: how many matching requests pass first.
     """
@@ -95,7 +99,7 @@ class Wire:
             name = f"{server} {request.method} {request.path}"
             body = await request.read()
             fault = next(
-                (f for f in self.faults if f.kind in ("status", "drop", "act_then_drop", "delay") and f.strikes(name)),
+                (f for f in self.faults if f.kind in JUDGED_HERE and f.strikes(name)),
                 None,
             )
             response: web.StreamResponse
@@ -110,12 +114,16 @@ class Wire:
                 )
                 self._record(server, request, body, response, judged=False)
                 return response
+            if fault and fault.kind in ("huge", "garbage"):
+                response = await (_huge(request) if fault.kind == "huge" else _garbage())
+                self._record(server, request, body, response, judged=False)
+                return response
             if fault and fault.kind == "delay":
                 await asyncio.sleep(fault.seconds)
             try:
                 response = await handler(request)
             except web.HTTPException as answer:
-                response = answer
+                response = web.Response(status=answer.status, headers=answer.headers, body=answer.body)
             self._record(server, request, body, response)
             if fault and fault.kind == "act_then_drop":
                 return _hang_up(request)
@@ -150,6 +158,20 @@ class Wire:
             name = f"{exchange.server} {exchange.method} {exchange.path}"
             for observer in self.observers:
                 self.violations += [f"{name}: {fault}" for fault in observer(exchange)]
+
+
+async def _huge(request: web.Request) -> web.StreamResponse:
+    """No length is announced, so that only who counts while reading finds out."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    with contextlib.suppress(ConnectionError):
+        for _ in range(HUGE_CHUNKS):
+            await response.write(HUGE_CHUNK)
+    return response
+
+
+async def _garbage() -> web.Response:
+    return web.Response(text="<!doctype html><title>Maintenance</title>", content_type="text/html")
 
 
 def _hang_up(request: web.Request) -> web.Response:

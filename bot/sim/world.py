@@ -20,7 +20,7 @@ import aiohttp
 from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from bot.sim.actions import ActionsIssuer, signing_key
+from bot.sim.actions import ActionsIssuer
 from bot.sim.azure import Arm
 from bot.sim.control import Wires, control
 from bot.sim.entra import Entra
@@ -33,6 +33,7 @@ from bot.sim.github.server import application
 from bot.sim.github.state import State
 from bot.sim.github.webhooks import Webhooks
 from bot.sim.hosts import Hosts
+from bot.sim.issuers.keyring import signing_key
 from bot.sim.registry import Registry
 from bot.sim.tls import Authority
 from bot.sim.wire import Observer, Wire
