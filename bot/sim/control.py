@@ -1,6 +1,6 @@
 """The remote control of a pretend world: `POST /_sim/<verb>` with JSON, for the demo and for tests of other processes.
 
-Verbs of the pretend GitHub stand under their own name, those of the Azure side as `arm.mark`, `entra.federate`,
+Verbs of the pretend GitHub stand under their own name, the others' as `arm.mark`, `entra.federate`, `vault.allow`,
 `registry.push`. Loopback only; it never exists outside the pretend world.
 """
 
@@ -132,6 +132,8 @@ def _verbs(world: World) -> dict[str, Verb]:
         ("arm.", world.arm),
         ("entra.", world.entra),
         ("registry.", world.registry),
+        ("identity.", world.identity),
+        ("vault.", world.vault),
     )
     for prefix, room in rooms:
         for name, method in inspect.getmembers(room, callable):

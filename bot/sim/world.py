@@ -36,9 +36,22 @@ from bot.sim.hosts import Hosts
 from bot.sim.issuers.keyring import signing_key
 from bot.sim.registry import Registry
 from bot.sim.tls import Authority
+from bot.sim.vault import HostIdentity, Vault
 from bot.sim.wire import Observer, Wire
 
-SERVERS = ("github", "web", "actions", "entra", "arm", "registry", "apps_http", "apps_https", "control")
+SERVERS = (
+    "github",
+    "web",
+    "actions",
+    "entra",
+    "arm",
+    "vault",
+    "identity",
+    "registry",
+    "apps_http",
+    "apps_https",
+    "control",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +82,9 @@ class Addresses:
     actions: str
     entra: str
     arm: str
+    vault: str
+    identity: str
+    """Of the host's managed identity: AZURE_POD_IDENTITY_AUTHORITY_HOST, or IDENTITY_ENDPOINT with `/msi/token`."""
     registry: str
     apps_http: int
     apps_https: int
@@ -78,6 +94,8 @@ class Addresses:
     app_slug: str
     app_key_file: str
     webhook_secret: str = field(repr=False)
+    identity_header: str = field(repr=False)
+    """IDENTITY_HEADER of an App Service."""
 
 
 class World:
@@ -110,6 +128,8 @@ class World:
         self.registry = Registry(self.wire, tokens=self.entra.principal)
         self.arm = Arm(self.wire, tokens=self.entra.principal, pull=self.registry.pull, clock=options.clock)
         self.hosts = Hosts(self.wire, self.arm)
+        self.identity = HostIdentity(self.wire, clock=options.clock)
+        self.vault = Vault(self.wire, self.identity, clock=options.clock)
         self.wires = Wires(self)
         self._client: aiohttp.ClientSession | None = None
 
@@ -138,17 +158,24 @@ class World:
             "github": application(self.github.github, self.wire),
             "web": pages(self.github),
             "actions": self.actions.app(),
+            "identity": self.identity.app(),
             "registry": self.registry.app(),
             "apps_http": self.hosts.app(),
             "control": control(self),
         }
-        secure = {"entra": self.entra.app(), "arm": self.arm.app(), "apps_https": self.hosts.app()}
+        secure = {
+            "entra": self.entra.app(),
+            "arm": self.arm.app(),
+            "vault": self.vault.app(),
+            "apps_https": self.hosts.app(),
+        }
         tls = self.authority.server()
         ports = {name: await self._serve(stack, name, app, None) for name, app in plain.items()}
         ports |= {name: await self._serve(stack, name, app, tls) for name, app in secure.items()}
         self.addresses = self._addresses(ports)
         self.state.api_url, self.state.web_url = self.addresses.github, self.addresses.web
         self.actions.url = self.addresses.actions
+        self.vault.url, self.vault.authority = self.addresses.vault, f"{self.addresses.entra}/common"
         sender = asyncio.create_task(self.webhooks.run())
         stack.push_async_callback(_stop, sender)
 
@@ -169,6 +196,8 @@ class World:
             actions=f"http://{host}:{ports['actions']}",
             entra=f"https://{host}:{ports['entra']}",
             arm=f"https://{host}:{ports['arm']}",
+            vault=f"https://{host}:{ports['vault']}",
+            identity=f"http://{host}:{ports['identity']}",
             registry=f"{host}:{ports['registry']}",
             apps_http=ports["apps_http"],
             apps_https=ports["apps_https"],
@@ -178,6 +207,7 @@ class World:
             app_slug=self.options.app_slug,
             app_key_file=str(self.app_key_file),
             webhook_secret=self.options.webhook_secret,
+            identity_header=self.identity.header,
         )
 
     async def _fetch(self, url: str) -> Any:
