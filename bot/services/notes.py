@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.context import Miso
 from bot.domain import environment_story
-from bot.domain.model import Actor, Append, Conflict, EnvironmentState, NewRow, Row
+from bot.domain.model import Actor, Append, Conflict, EnvironmentState, Keep, NewRow, Row
 from bot.services.journal import as_row
 
 
@@ -47,6 +47,12 @@ class Note(StrEnum):
     ENVIRONMENT_UNLOCKED = "environment.unlocked"
     DRIFT_SEEN = "drift.seen"
     DRIFT_ENDED = "drift.ended"
+    PERSON_SIGNED_IN = "person.signed_in"
+    PERSON_SIGNED_OUT = "person.signed_out"
+    DEVICE_GRANTED = "device.granted"
+    DEVICE_DENIED = "device.denied"
+    DEVICE_REUSED = "device.reused"
+    DOOR_REFUSED = "door.refused"
 
 
 async def write(
@@ -61,18 +67,23 @@ async def write(
     environment_id: str = "",
     state: EnvironmentState | None = None,
     inbox_done: str = "",
+    keep: Sequence[Keep] = (),
     show: bool = True,
 ) -> bool:
     """Append one row behind `after`, the rows read before. False when somebody else was quicker; then read again.
 
     `state` is the environment's as it was read before: what the row makes of it is written in the same transaction,
-    unless it was changed meanwhile.
+    unless it was changed meanwhile. `keep` is what expires, and stands or falls with the row.
     """
     row = NewRow(kind=kind, actor=actor, application_id=application_id, environment_id=environment_id, body=body)
     seq, now = len(after) + 1, miso.clock.now_us()
     changed = environment_story.apply(state, as_row(row, stream, seq, now)) if state is not None else None
     append = Append(stream=stream, seq=seq, rows=(row,), at_us=now, environment=changed, show=show)
-    written = await miso.store.append([append], inbox_done=inbox_done)
+    written = await (
+        miso.store.append([append], inbox_done=inbox_done, keep=keep)
+        if keep
+        else miso.store.append([append], inbox_done=inbox_done)
+    )
     return not isinstance(written, Conflict)
 
 
