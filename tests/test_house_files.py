@@ -36,7 +36,6 @@ LONG_FILES = {
     "bot/services/answering.py": "what each command does: a short function for each, and the table of them",
     "bot/worker.py": "three loops and the one way in which each starts, bounds and mends its work",
     "bot/sim/github/state.py": "the records of the pretend GitHub, a dataclass each",
-    "tests/domain/machine.py": "one small world: what it plays and what its books say, side by side",
     "tests/test_worker.py": "three loops over one stage; what disturbs one must not disturb the others",
     "tests/domain/test_plan.py": "every write from every state that Azure can show",
 }

@@ -56,7 +56,7 @@ def markdown() -> str:
     out = [
         "# Configuration",
         "",
-        "<!-- Written by `python -m bot.settings`; change `bot/settings/fields.py` instead. -->",
+        "<!-- Written by `python -m bot.settings`; change `bot/settings/fields.py` or `doors.py` instead. -->",
         "",
         "Miso reads environment variables and a directory with files. It refuses to start unless all of it is right,"
         " and then names every fault at once. An empty variable counts as not set; a `MISO_` variable that is not in"

@@ -191,6 +191,7 @@ def test_the_next_change_of_each() -> None:
         KeyLife(name="4", made_us=15, signs_us=15, withdrawn_us=16),
     ]
     spans = Spans(life_us=10, publish_us=5, keep_us=7)
-    assert [next_change_us(life, lives, 16, spans) for life in lives] == [17, 20, 20, None]
+    assert [next_change_us(life, lives, 16, spans) for life in lives] == [17, 20, 20, 23]
+    assert state(lives[3], lives, 23, spans) is State.REMOVED
     assert next_change_us(lives[0], lives, 17, spans) is None
     assert [life.name for life in in_order(lives)] == ["1", "2", "4", "3"]
