@@ -400,8 +400,11 @@ class SignedIn:
 class SignIn(Protocol):
     """The sign-in service for people: authorization code with PKCE, no client secret."""
 
-    async def begin(self, *, state: str, redirect: str) -> tuple[str, str]:
-        """(address to send the browser to, what must be kept for `finish`: sealed by whoever keeps it)."""
+    async def begin(self, *, state: str, redirect: str, silent: bool = False) -> tuple[str, str]:
+        """(address to send the browser to, what must be kept for `finish`: sealed by whoever keeps it).
+
+        `silent`: nobody shall be asked anything; where that cannot be, the answer is an error.
+        """
         ...
 
     async def finish(self, kept: str, answer: Mapping[str, str], *, redirect: str) -> SignedIn:
