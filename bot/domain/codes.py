@@ -224,6 +224,10 @@ class Code(StrEnum):
     REFRESH_REUSED = "refresh_reused"
     TOO_MANY_REQUESTS = "too_many_requests"
     NOT_FOUND = "not_found"
+    HOST_REFUSED = "host_refused"
+    REQUEST_TOO_LARGE = "request_too_large"
+    REQUEST_TOO_SLOW = "request_too_slow"
+    UNEXPECTED = "unexpected"
 
     # keys
     KEY_VAULT_UNAVAILABLE = "key_vault_unavailable"

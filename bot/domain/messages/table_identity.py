@@ -242,6 +242,21 @@ IDENTITY: Mapping[Code, Entry] = {
         "There is no such thing", "There is nothing here that you may see.", "Look at the address again.",
         Fixer.REQUESTER,
     ),
+    Code.HOST_REFUSED: Entry(
+        "Not this address", "This Miso does not answer under the address that was asked.",
+        "Use the address that whoever runs Miso has given out.", Fixer.OPERATOR,
+    ),
+    Code.REQUEST_TOO_LARGE: Entry(
+        "Too large", "The request has more headers, or a longer body, than anything here needs.", "Send less.",
+        Fixer.REQUESTER,
+    ),
+    Code.REQUEST_TOO_SLOW: Entry(
+        "Too slow", "The request did not arrive in time.", "Send it again.", Fixer.WAIT,
+    ),
+    Code.UNEXPECTED: Entry(
+        "Something went wrong here", "Something went wrong on Miso's side, and this was not carried out.",
+        "Try again; whoever runs Miso finds it in the log by the reference.", Fixer.OPERATOR,
+    ),
     # keys
     Code.KEY_VAULT_UNAVAILABLE: Entry(
         "The key vault does not answer", "The key vault that holds the signing keys could not be reached.",
