@@ -53,6 +53,11 @@ class Note(StrEnum):
     DEVICE_DENIED = "device.denied"
     DEVICE_REUSED = "device.reused"
     DOOR_REFUSED = "door.refused"
+    EXCHANGE_REFUSED = "exchange.refused"
+    TOKEN_ISSUED = "token.issued"  # noqa: S105 - the name of a kind
+    TOKEN_USED = "token.used"  # noqa: S105 - the name of a kind
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105 - the name of a kind
+    ASSERTION_ISSUED = "assertion.issued"
 
 
 async def write(
