@@ -12,7 +12,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from bot.domain.model import Append, Conflict, Row, Written
-from bot.store import chain, inbox, leases, projections, reports, statements
+from bot.store import chain, inbox, kept, leases, projections, reports, statements
 from bot.store.rows import canonical, row_from, text
 from bot.store.writer import Undo
 
@@ -52,7 +52,14 @@ def prepare(append: Append) -> Prepared:
     return Prepared(append, columns)
 
 
-def write(db: Connection, units: Sequence[Prepared], *, inbox_done: str, now_us: int) -> Written:
+def write(
+    db: Connection,
+    units: Sequence[Prepared],
+    *,
+    inbox_done: str = "",
+    keep: Sequence[kept.Prepared] = (),
+    now_us: int,
+) -> Written:
     """All of it; raises `Undo(Conflict)` at the first thing that does not fit."""
     epochs: dict[str, int] = {}
     heads: dict[str, int] = {}
@@ -71,6 +78,8 @@ def write(db: Connection, units: Sequence[Prepared], *, inbox_done: str, now_us:
         for step in append.forget:
             leases.forget(db, append.stream, step)
         _free(db, append, epoch)
+    if not all(kept.write(db, change, now_us=now_us) for change in keep):
+        raise Undo(Conflict.KEPT)
     if inbox_done:
         inbox.done(db, inbox_done, now_us=now_us)
     return Written(epochs=epochs, heads=heads)

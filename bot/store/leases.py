@@ -7,11 +7,13 @@ statement by the bound clock, never before it. A lease's row is never deleted, s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from sqlite3 import Connection
 
 from bot.domain.model import Claim, Fence, Operation
 from bot.store import statements
 from bot.store.rows import operation_from
+from bot.store.sealing import Seal
 
 
 def claim(db: Connection, claim: Claim, stream: str, *, now_us: int) -> int | None:
@@ -69,6 +71,22 @@ def save_operation(db: Connection, operation: Operation) -> bool:
 def operation(db: Connection, stream: str, step: str) -> Operation | None:
     row = db.execute(statements.ONE_OPERATION, {"stream": stream, "step": step}).fetchone()
     return operation_from(row) if row else None
+
+
+def sealed(operation: Operation, seal: Seal) -> Operation:
+    return replace(operation, continuation=seal.close(operation.continuation, *_place(operation)))
+
+
+def opened(operation: Operation, seal: Seal) -> Operation:
+    """Without its continuation where that was sealed with a key that is gone: then Azure is looked at instead."""
+    continuation = seal.open(operation.continuation, *_place(operation))
+    if continuation is None:
+        continuation = seal.open_unbound(operation.continuation)
+    return replace(operation, continuation=continuation or "")
+
+
+def _place(operation: Operation) -> tuple[str, ...]:
+    return "operation", operation.stream, operation.step
 
 
 def forget(db: Connection, stream: str, step: str) -> None:

@@ -250,3 +250,25 @@ def environments(db: Database) -> None:
         WHERE verified = 1;
         """,
     )
+
+
+@MIGRATIONS(name="0007_kept")
+def kept(db: Database) -> None:
+    _run(
+        db,
+        """
+        CREATE TABLE kept (
+          kind TEXT NOT NULL,
+          key TEXT NOT NULL,
+          owner TEXT NOT NULL,
+          body TEXT NOT NULL,
+          sealed INTEGER NOT NULL,
+          version INTEGER NOT NULL,
+          created_us INTEGER NOT NULL,
+          until_us INTEGER NOT NULL,
+          PRIMARY KEY (kind, key)
+        );
+        CREATE INDEX kept_by_owner ON kept (kind, owner, key);
+        CREATE INDEX kept_by_end ON kept (until_us) WHERE until_us > 0;
+        """,
+    )

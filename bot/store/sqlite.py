@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -22,6 +21,8 @@ from bot.domain.model import (
     DeliveryState,
     Environment,
     EnvironmentState,
+    Keep,
+    Kept,
     NewDelivery,
     Operation,
     PromotionRow,
@@ -30,7 +31,7 @@ from bot.domain.model import (
     Surface,
     Written,
 )
-from bot.store import chain, inbox, journal, leases, projections, registry, reports
+from bot.store import chain, inbox, journal, kept, leases, projections, registry, reports
 from bot.store.alarm import Alarm
 from bot.store.connection import connect, enable_wal, make_file, require_sqlite, translated, unavailable
 from bot.store.migrations import migrate
@@ -49,7 +50,7 @@ class SqliteStore:
         clock_us: Callable[[], int],
         alarm: Alarm,
         busy_seconds: float,
-        seal: Seal | None,
+        seal: Seal,
     ) -> None:
         self._now = clock_us
         self._seal = seal
@@ -76,13 +77,15 @@ class SqliteStore:
         """Open or create the file and bring it to this version's shape.
 
         `clock_us` gives microseconds UTC, from any thread. `poll_seconds` bounds every wait of `changed`.
-        `busy_seconds` is how long a write waits for another process's. `seal` keeps continuation tokens unreadable.
-        Raises Transient (`store_unavailable`), or ConfigError for a SQLite library that is too old.
+        `busy_seconds` is how long a write waits for another process's. `seal` keeps unreadable what must be; left out,
+        its key lies in `seal.key` beside the database. Raises Transient (`store_unavailable`), or ConfigError for a
+        SQLite library that is too old.
         """
         require_sqlite()
         where = Path(path)
         connection = await asyncio.to_thread(_prepare, where, busy_seconds)
-        store = cls(where, connection, clock_us, Alarm(poll_seconds), busy_seconds, seal)
+        sealing = seal or await asyncio.to_thread(Seal.at, where.with_name("seal.key"))
+        store = cls(where, connection, clock_us, Alarm(poll_seconds), busy_seconds, sealing)
         store._writer.start()
         return store
 
@@ -125,10 +128,15 @@ class SqliteStore:
 
     # journal
 
-    async def append(self, appends: Sequence[Append], *, inbox_done: str = "") -> Written | Conflict:
-        """Raises ValueError or TypeError for an append that can never be written."""
+    async def append(
+        self, appends: Sequence[Append], *, inbox_done: str = "", keep: Sequence[Keep] = ()
+    ) -> Written | Conflict:
+        """Raises ValueError or TypeError for what can never be written."""
         units = [journal.prepare(append) for append in appends]
-        return await self._writer.submit(lambda db: journal.write(db, units, inbox_done=inbox_done, now_us=self._now()))
+        changes = [kept.prepare(change, self._seal) for change in keep]
+        return await self._writer.submit(
+            lambda db: journal.write(db, units, inbox_done=inbox_done, keep=changes, now_us=self._now())
+        )
 
     async def stream(self, stream: str) -> Sequence[Row]:
         return await self._readers.read(lambda db: journal.stream(db, stream))
@@ -146,6 +154,24 @@ class SqliteStore:
 
     async def verify(self) -> Sequence[str]:
         return await self._readers.read(chain.faults)
+
+    # what expires
+
+    async def kept(self, kind: str, key: str) -> Kept | None:
+        row = await self._readers.read(lambda db: kept.one(db, kind, key, now_us=self._now()))
+        return kept.opened(row, self._seal) if row else None
+
+    async def kept_by(self, kind: str, *, owner: str = "", after: str = "", limit: int = 100) -> Sequence[Kept]:
+        rows = await self._readers.read(lambda db: kept.listing(db, kind, owner, after, limit, now_us=self._now()))
+        return [found for row in rows if (found := kept.opened(row, self._seal))]
+
+    async def keep(self, *changes: Keep) -> bool:
+        """Raises ValueError or TypeError for what can never be kept."""
+        prepared = [kept.prepare(change, self._seal) for change in changes]
+        return await self._writer.submit(lambda db: kept.write_all(db, prepared, now_us=self._now()), quiet=True)
+
+    async def purge(self) -> int:
+        return await self._writer.submit(lambda db: kept.purge(db, now_us=self._now()), quiet=True)
 
     # projections
 
@@ -192,16 +218,12 @@ class SqliteStore:
         return await self._readers.read(lambda db: leases.held(db, now_us=self._now()))
 
     async def save_operation(self, operation: Operation) -> bool:
-        kept = operation
-        if self._seal is not None:
-            kept = replace(operation, continuation=self._seal.close(operation.continuation))
-        return await self._writer.submit(lambda db: leases.save_operation(db, kept), quiet=True)
+        sealed = leases.sealed(operation, self._seal)
+        return await self._writer.submit(lambda db: leases.save_operation(db, sealed), quiet=True)
 
     async def operation(self, stream: str, step: str) -> Operation | None:
-        kept = await self._readers.read(lambda db: leases.operation(db, stream, step))
-        if kept is None or self._seal is None:
-            return kept
-        return replace(kept, continuation=self._seal.open(kept.continuation))
+        sealed = await self._readers.read(lambda db: leases.operation(db, stream, step))
+        return leases.opened(sealed, self._seal) if sealed else None
 
     # reports
 

@@ -1,4 +1,4 @@
-"""Every statement of the store, one text per verb, with `:name` parameters.
+"""Every statement about what stays, one text per verb, with `:name` parameters; `passing` has the others.
 
 The texts are those of both engines: no JSON operators, no booleans (0 and 1), no AUTOINCREMENT, upserts as
 `ON CONFLICT … RETURNING` (https://www.sqlite.org/lang_returning.html, SQLite ≥ 3.35). Only DDL (`migrations`) and
