@@ -84,8 +84,9 @@ class SqliteStore:
         require_sqlite()
         where = Path(path)
         connection = await asyncio.to_thread(_prepare, where, busy_seconds)
-        sealing = seal or await asyncio.to_thread(Seal.at, where.with_name("seal.key"))
-        store = cls(where, connection, clock_us, Alarm(poll_seconds), busy_seconds, sealing)
+        if seal is None:
+            seal = await asyncio.to_thread(Seal.at, where.with_name("seal.key"))
+        store = cls(where, connection, clock_us, Alarm(poll_seconds), busy_seconds, seal)
         store._writer.start()
         return store
 
