@@ -49,6 +49,18 @@ async def admit(miso: Miso, promotion: Promotion, environment: Environment) -> N
     return stale or _refused(promotion, environment, reason, rules=rules_as_body(decision.rules))
 
 
+async def judged(miso: Miso, promotion: Promotion, environment: Environment) -> Decision:
+    """The decision that `admit` takes, asked by whoever must know whether it would be let through now. Writes nothing.
+
+    Raises Refused where a comment that it rests on was taken back, Transient where GitHub does not answer.
+    """
+    asked = await promotions.asked_again(miso, promotion, environment)
+    if await _taken_back(miso, promotion, environment) is not None:
+        raise refusal(Code.EDITED_COMMENT)
+    decision, _ = await _decide(miso, promotion, environment, asked)
+    return decision
+
+
 async def _decide(miso: Miso, promotion: Promotion, environment: Environment, asked: Asked) -> tuple[Decision, Known]:
     request = promotion.request
     origin = Origin(installation_id=request.installation_id, repository_id=request.release.repository_id)

@@ -96,15 +96,15 @@ async def _judge(miso: Miso, first: Row) -> Answer:
     if not isinstance(place.binding, Bound):
         return _no(refusal(place.binding))
     environment, commit = place.binding.environment, str(body["commit"])
-    held = await _held(miso, place.binding, commit)
-    if held is not None:
-        return _no(held)
-    promotion = await _promotion(miso, environment, commit)
+    kept_back = await held(miso, place.binding, commit)
+    if kept_back is not None:
+        return _no(kept_back)
+    promotion = await newest(miso, environment, commit)
     over = promotion is not None and promotion.status in OVER
     if over and promotion is not None and promotion.changed_us >= first.at_us:
         # What ended before the gate asked says nothing about today; a hold does, and was looked at above.
         return _no(refusal(Code.GATE_REJECTED))
-    if promotion is not None and await _goes(miso, promotion) and await _runs_it(place, int(body["run"]), commit):
+    if promotion is not None and await goes(miso, promotion) and await _runs_it(place, int(body["run"]), commit):
         return Answer(state="approved", code=Code.GATE_APPROVED, sentence=refusal(Code.GATE_APPROVED).sentence)
     waiting = refusal(Code.GATE_NO_DECISION, stage=environment.stage)
     return Answer(state="", code=Code.GATE_NO_DECISION, sentence=waiting.sentence, hint=waiting.hint)
@@ -119,7 +119,7 @@ async def rules(miso: Miso, first: Row) -> tuple[RuleResult, ...]:
     if not isinstance(bound, Bound):
         return ()
     commit = str(body["commit"])
-    promotion = await _promotion(miso, bound.environment, commit)
+    promotion = await newest(miso, bound.environment, commit)
     if promotion is not None and promotion.status in promotions.OPEN:
         return promotion.rules
     release = await choosing.find_release(miso, bound.application, commit, bound.environment.stage)
@@ -129,7 +129,7 @@ async def rules(miso: Miso, first: Row) -> tuple[RuleResult, ...]:
     return tuple(rule for rule in decision.rules if rule.rule != "requester")
 
 
-async def _held(miso: Miso, bound: Bound, commit: str) -> Refused | None:
+async def held(miso: Miso, bound: Bound, commit: str) -> Refused | None:
     """Why this commit must wait for a person: it was taken back or rejected, as in `conditions.not_held`."""
     release = await choosing.find_release(miso, bound.application, commit, bound.environment.stage)
     digest = release.digest if release is not None else ""
@@ -142,7 +142,7 @@ async def _held(miso: Miso, bound: Bound, commit: str) -> Refused | None:
     return None
 
 
-async def _goes(miso: Miso, promotion: Promotion) -> bool:
+async def goes(miso: Miso, promotion: Promotion) -> bool:
     """Whether it is being deployed, or is what runs there: having been live once opens no gate today."""
     if promotion.status in UNDER_WAY:
         return True
@@ -156,7 +156,7 @@ async def _runs_it(place: Place, run_id: int, commit: str) -> bool:
     return run is not None and run.repository_id == place.identity.id and run.head_sha == commit
 
 
-async def _promotion(miso: Miso, environment: Environment, commit: str) -> Promotion | None:
+async def newest(miso: Miso, environment: Environment, commit: str) -> Promotion | None:
     """The newest promotion of exactly this commit into exactly this environment."""
     rows = await miso.store.promotions(environment_id=environment.id, commit_prefix=commit, limit=1)
     return await journal.load(miso, rows[0].stream) if rows else None

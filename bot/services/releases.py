@@ -85,6 +85,27 @@ async def build_finished(miso: Miso, origin: Origin, build: Build) -> None:
         await _refused(miso, origin, build, actor, no)
 
 
+async def under_way(miso: Miso, place: Place, run: WorkflowRun) -> Release | None:
+    """What a build that has not ended has made of its commit so far: for a job of the build itself that deploys.
+
+    Image and workflow are those of the repository's own file on its default branch, never what the run says. None for
+    a run that is no such build, or of a branch that is nobody's business; `place` is of dev. Raises Refused
+    (`image_not_found`) while nothing was pushed.
+    """
+    own = run.event == "push" and run.repository_id == run.head_repository_id == place.identity.id
+    if not own or run.conclusion or not _branch_counts(run, place, await _demanded(miso, place)):
+        return None
+    head = await place.repository.head(place.identity.default_branch)
+    text = await place.repository.file(CONFIG_PATH, head)
+    config = repository_config.parse(text) if text is not None else None
+    if not isinstance(config, RepositoryConfig) or run.path != config.build:
+        return None
+    if not await _on_branch(place, run.head_branch, run.head_sha, head):
+        return None
+    build = Build(run_id=run.id, attempt=run.attempt, commit=run.head_sha)
+    return await _made(miso, build, place, run, config, head, 0)
+
+
 async def _demanded(miso: Miso, place: Place) -> Policy | None:
     """The installation's policy of dev, to know which builds concern anybody; the decision asks for the whole one."""
     accepted = await policies.accepted(miso)
