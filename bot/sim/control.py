@@ -137,7 +137,8 @@ def _verbs(world: World) -> dict[str, Verb]:
     )
     for prefix, room in rooms:
         for name, method in inspect.getmembers(room, callable):
-            if not name.startswith("_") and name != "app" and name not in dir(Ground):
+            hidden = name.startswith("_") or name == "app" or (isinstance(room, Ground) and name in dir(Ground))
+            if not hidden:
                 table[prefix + name] = method
     return table
 
