@@ -55,10 +55,14 @@ class Deed(StrEnum):
     REVOKE = "revoke"
     REJECT = "reject"
     CANCEL = "cancel"
+    CANCEL_OTHERS = "cancel_others"
+    """Withdraw what somebody else asked for."""
     BAN = "ban"
     CLEAR = "clear"
     LOCK = "lock"
     UNLOCK = "unlock"
+    TAKE_LOCK = "take_lock"
+    """Take off somebody else's lock."""
     DECIDE_POLICY = "decide_policy"
     LINK = "link"
     """Prove that an identity from elsewhere is this GitHub account: one's own."""
@@ -83,6 +87,8 @@ class Grant:
     run_id: int
     run_attempt: int
     expires_us: int
+    started_by: int = 0
+    """Numeric account that started the run: nobody approves what they started."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +128,8 @@ class Resource:
     environment_id: str = ""
     stage: Stage | None = None
     repository_id: int = 0
+    commit: str = ""
+    """40 hex digits: a workflow's token is for one commit."""
     stream: str = ""
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from bot.domain.identity import Role
 from bot.domain.model import Environment, ProbeKind, Stage
 
 
@@ -127,6 +128,22 @@ class Policy:
     """Whether an approval carries over to a newer commit with the very same tree."""
     break_glass: bool = True
     """Whether two people may go past the rules of `bot.domain.policy.SKIPPABLE`."""
+    device_approvals: bool = False
+    """Whether somebody who signed in by a code typed elsewhere may approve here. Asked in production only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Members:
+    """Whom the policy gives a role, beside whoever has it by GitHub's word. All by ids: names can be taken over."""
+
+    teams: tuple[int, ...] = ()
+    """GitHub teams of the repository's owner."""
+    users: tuple[int, ...] = ()
+    """GitHub accounts."""
+    groups: tuple[str, ...] = ()
+    """Groups of the sign-in service, by object id."""
+    app_roles: tuple[str, ...] = ()
+    """App roles of the sign-in service, by value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +164,8 @@ class PolicySet:
     """How many operators must agree to lift a hold or ban."""
     break_glass_minutes: int = 60
     """A break-glass request that is not approved within this ends."""
+    roles: Mapping[Role, Members] = field(default_factory=dict)
+    """Who has a role beside those whom GitHub gives it (`bot.domain.authorization`)."""
 
     def of(self, environment: Environment) -> Policy | None:
         """None where the operator wrote none: then nothing is allowed."""

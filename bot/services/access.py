@@ -40,6 +40,17 @@ class Place:
     installation_id: int
     identity: RepositoryFacts
     binding: Bound | Code
+    person: Actor | None = None
+    """Whose permission was asked in the same breath."""
+    permission: Permission | None = None
+
+    @property
+    def origin(self) -> Origin:
+        return Origin(installation_id=self.installation_id, repository_id=self.identity.id)
+
+    def seen(self, actor: Actor) -> Permission | None:
+        """What GitHub said of this account when the place was bound; None: it was not asked about them."""
+        return self.permission if actor == self.person else None
 
 
 def facts_of(miso: Miso, origin: Origin) -> Repository:
@@ -54,18 +65,29 @@ async def registered(miso: Miso, repository_id: int) -> tuple[tuple[Application,
     return applications, tuple(environment for some in found for environment in some)
 
 
-async def bind(miso: Miso, origin: Origin, where: Stage | str) -> Place:
-    """Ask GitHub who this repository is and what it claims, at once, and hold both against the registry."""
+async def bind(miso: Miso, origin: Origin, where: Stage | str, who: Actor | None = None) -> Place:
+    """Ask GitHub who this repository is and what it claims, at once, and hold both against the registry.
+
+    `who`: a person whose permission is asked with it, so that nobody need ask again for the same decision.
+    """
     repository = facts_of(miso, origin)
     applications, environments = await registered(miso, origin.repository_id)
     name = next((e.github_name for e in environments if where in (e.stage, e.github_name)), None)
-    identity, variables, here = await asyncio.gather(
+    asked = who if who is not None and who.kind is ActorKind.PERSON and who.id > 0 else None
+    identity, variables, here, role = await asyncio.gather(
         repository.identity(),
         repository.variables(),
         repository.environment_variables(name) if name else _nothing(),
+        permission(repository, asked.login, asked.id) if asked is not None else _nothing(),
     )
-    binding = catalog.select(variables, here, identity, applications, environments, where)
-    return Place(repository=repository, installation_id=origin.installation_id, identity=identity, binding=binding)
+    return Place(
+        repository=repository,
+        installation_id=origin.installation_id,
+        identity=identity,
+        binding=catalog.select(variables, here, identity, applications, environments, where),
+        person=asked,
+        permission=role,
+    )
 
 
 async def permission(repository: Repository, login: str, user_id: int) -> Permission:
@@ -95,11 +117,16 @@ async def teams(
 
 async def standing(miso: Miso, place: Place, actor: Actor, named: Collection[int]) -> Standing:
     """What somebody may do now: the role, and which of the teams that a policy names they are in."""
+    seen = place.seen(actor)
     role, member_of = await asyncio.gather(
-        permission(place.repository, actor.login, actor.id),
+        permission(place.repository, actor.login, actor.id) if seen is None else _known(seen),
         teams(miso, place.installation_id, place.identity.owner_id, actor.id, named),
     )
     return Standing(permission=role, teams=member_of)
+
+
+async def _known(seen: Permission) -> Permission:
+    return seen
 
 
 async def must_be(miso: Miso, place: Place, actor: Actor, who: Who) -> None:
