@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from bot.context import Miso
 from bot.domain import policy
 from bot.domain.catalog import Bound
-from bot.domain.claims import DeployClaims
 from bot.domain.codes import Code
 from bot.domain.decision import Decision, RuleResult, RuleState, Verdict
 from bot.domain.identity import Door, Grant, Principal
@@ -192,17 +191,3 @@ def _why(decision: Decision, bound: Bound) -> Refused:
 
 def _origin(place: Place) -> Origin:
     return Origin(installation_id=place.installation_id, repository_id=place.identity.id)
-
-
-def grant_of(claims: DeployClaims, token_hash: str) -> Grant:
-    """What a deploy token opens, by what it says."""
-    return Grant(
-        token_hash=token_hash,
-        application_id=claims.application_id,
-        environment_id=claims.environment_id,
-        repository_id=claims.repository_id,
-        commit=claims.commit,
-        run_id=claims.run_id,
-        run_attempt=claims.run_attempt,
-        expires_us=claims.expires_us,
-    )

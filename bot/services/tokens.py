@@ -1,0 +1,290 @@
+"""The life of a deploy token after it was made: who it speaks for, whether it still opens anything, its end.
+
+`bot.services.exchange` makes one with `issue`; `bot.web.auth` turns one into a principal. The store knows a token by
+its SHA-256 alone, and whether it was revoked, which nobody can see who only verifies its signature. Every use is a row
+of the ledger. A token of a release that is held or rejected opens nothing from that moment on: that is asked at each
+use, and needs no list of tokens.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.context import Miso
+from bot.domain.catalog import Bound
+from bot.domain.claims import DeployClaims
+from bot.domain.codes import Code
+from bot.domain.identity import Deed, Door, Grant, Principal, Resource
+from bot.domain.messages import refusal
+from bot.domain.model import Actor, Keep, Kept
+from bot.errors import Refused, Transient
+from bot.services import gates, journal, notes
+from bot.services.authorization import authorize
+from bot.services.bearer import key_of
+from bot.services.leave import starter
+from bot.services.notes import Note
+
+KIND = "token"
+SCOPE = "deploy"
+SECOND = 1_000_000
+SKEW_US = 60 * SECOND
+"""Kept a little longer than it lives: the clocks of two replicas may differ."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Issued:
+    """What whoever exchanged gets, once."""
+
+    token: str = field(repr=False)
+    expires_in: int
+    scope: str = SCOPE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """A token as operators see it: everything but the token."""
+
+    sha256: str
+    application_id: str
+    environment_id: str
+    commit: str
+    run_id: int
+    run_attempt: int
+    actor_id: int
+    issuer: str
+    rule: str
+    issued_us: int
+    expires_us: int
+    revoked_us: int
+
+
+def stream_of(token_hash: str) -> str:
+    """The stream of one token: issued, every use, revoked."""
+    return journal.stream_id("token", token_hash)
+
+
+async def issue(miso: Miso, claims: DeployClaims, *, spends: Keep, because: Mapping[str, Any]) -> Issued | None:
+    """Sign a token and write it down, in one unit with what it was exchanged for being spent.
+
+    None where that was spent already: then this token is known to nobody. `because` is what the ledger says of it.
+    """
+    token = await miso.oidc.issue(claims)
+    key = key_of(token)
+    facts = {
+        "application": claims.application_id,
+        "repository": claims.repository_id,
+        "commit": claims.commit,
+        "run": claims.run_id,
+        "attempt": claims.run_attempt,
+        "actor": claims.actor_id,
+        "issued_us": claims.issued_us,
+        "expires_us": claims.expires_us,
+        **{name: because[name] for name in ("issuer", "rule")},
+    }
+    until_us = claims.expires_us + SKEW_US
+    kept = Keep(kind=KIND, key=key, owner=claims.environment_id, body={**facts, "revoked_us": 0}, until_us=until_us)
+    written = await notes.write(
+        miso,
+        stream_of(key),
+        (),
+        Note.TOKEN_ISSUED,
+        starter(claims.actor_id),
+        {**facts, **because, "token": key},
+        application_id=claims.application_id,
+        environment_id=claims.environment_id,
+        keep=(spends, kept),
+        show=False,
+    )
+    lives = (claims.expires_us - claims.issued_us) // SECOND
+    return Issued(token=token, expires_in=lives) if written else None
+
+
+# --- at a door -------------------------------------------------------------------------------------------------------
+
+
+async def principal(miso: Miso, token: str, *, use: str = "api") -> Principal:
+    """Whoever holds this token, with all that it opens. Writes the use down; `use` names the door or route.
+
+    Raises Refused: `token_invalid`, `token_revoked`, or why its release must not go on.
+    """
+    own = miso.oidc.read_own(token)
+    await _open(miso, await miso.store.kept(KIND, own.token_hash), own.deploy.environment_id)
+    actor = starter(own.deploy.actor_id)
+    grant = grant_of(own.deploy, own.token_hash)
+    await write_use(miso, grant, actor, Note.TOKEN_USED, use)
+    return Principal(actor=actor, door=Door.API, grant=grant)
+
+
+def grant_of(claims: DeployClaims, token_hash: str) -> Grant:
+    """What a deploy token opens, by what it says."""
+    return Grant(
+        token_hash=token_hash,
+        application_id=claims.application_id,
+        environment_id=claims.environment_id,
+        repository_id=claims.repository_id,
+        commit=claims.commit,
+        run_id=claims.run_id,
+        run_attempt=claims.run_attempt,
+        expires_us=claims.expires_us,
+    )
+
+
+async def _open(miso: Miso, kept: Kept | None, environment_id: str) -> Kept:
+    """The row of a token that opens something now. Raises Refused for any other."""
+    if kept is None or kept.owner != environment_id:
+        raise refusal(Code.TOKEN_INVALID)
+    if kept.body["revoked_us"]:
+        raise refusal(Code.TOKEN_REVOKED)
+    application = await miso.store.application(str(kept.body["application"]))
+    environment = await miso.store.environment(environment_id)
+    if application is None or environment is None or environment.application_id != application.id:
+        raise refusal(Code.TOKEN_REVOKED)
+    if application.repository_id != kept.body["repository"]:
+        raise refusal(Code.TOKEN_REVOKED)
+    held = await gates.held(miso, Bound(application=application, environment=environment), str(kept.body["commit"]))
+    if held is not None:
+        raise held
+    return kept
+
+
+async def write_use(miso: Miso, grant: Grant, actor: Actor, kind: Note, use: str) -> None:
+    """One row more in the token's story."""
+    stream, body = stream_of(grant.token_hash), {"token": grant.token_hash, "use": use}
+    for _ in range(journal.RACES):
+        rows = await miso.store.stream(stream)
+        if await notes.write(
+            miso,
+            stream,
+            rows,
+            kind,
+            actor,
+            body,
+            application_id=grant.application_id,
+            environment_id=grant.environment_id,
+            show=False,
+        ):
+            return
+    raise Transient(Code.STORE_UNAVAILABLE, "Too many writers wanted the same place in the journal.")
+
+
+# --- looking at it, and ending it ------------------------------------------------------------------------------------
+
+
+async def introspect(miso: Miso, token: str, *, bearer: str = "", asker: Principal | None = None) -> dict[str, Any]:
+    """RFC 7662: what a token is, told to itself (it is the `bearer` too) and to those who may read tokens.
+
+    Everybody else, and whoever asks about anything that opens nothing, learns that it is not active and no more.
+    https://www.rfc-editor.org/rfc/rfc7662#section-2.2
+    """
+    itself = bool(bearer) and hmac.compare_digest(bearer.encode(), token.encode())
+    try:
+        if not itself:
+            if asker is None:
+                return {"active": False}
+            await authorize(miso, asker, Deed.READ_TOKENS, Resource())
+        own = miso.oidc.read_own(token)
+        await _open(miso, await miso.store.kept(KIND, own.token_hash), own.deploy.environment_id)
+    except Refused:
+        return {"active": False}
+    said = own.deploy
+    return {
+        "active": True,
+        "scope": SCOPE,
+        "token_type": "Bearer",
+        "iss": miso.rules.public_url,
+        "aud": miso.rules.token_audience,
+        "exp": said.expires_us // SECOND,
+        "iat": said.issued_us // SECOND,
+        "jti": said.jti,
+        "application_id": said.application_id,
+        "environment_id": said.environment_id,
+        "repository_id": said.repository_id,
+        "commit": said.commit,
+        "run_id": said.run_id,
+        "run_attempt": said.run_attempt,
+    }
+
+
+async def listing(
+    miso: Miso, asker: Principal, *, environment_id: str = "", after: str = "", limit: int = 100
+) -> Sequence[Listed]:
+    """Tokens that have not run out, by rising hash, for those who may read them."""
+    await authorize(miso, asker, Deed.READ_TOKENS, Resource(environment_id=environment_id))
+    return [listed(kept) for kept in await miso.store.kept_by(KIND, owner=environment_id, after=after, limit=limit)]
+
+
+def listed(kept: Kept) -> Listed:
+    body = kept.body
+    return Listed(
+        sha256=kept.key,
+        application_id=str(body["application"]),
+        environment_id=kept.owner,
+        commit=str(body["commit"]),
+        run_id=int(body["run"]),
+        run_attempt=int(body["attempt"]),
+        actor_id=int(body["actor"]),
+        issuer=str(body["issuer"]),
+        rule=str(body["rule"]),
+        issued_us=int(body["issued_us"]),
+        expires_us=int(body["expires_us"]),
+        revoked_us=int(body["revoked_us"]),
+    )
+
+
+async def hand_in(miso: Miso, token: str) -> None:
+    """RFC 7009: whoever holds a token may end it, found ones too. What is no token of ours is no fault.
+
+    https://www.rfc-editor.org/rfc/rfc7009#section-2.2
+    """
+    kept = await miso.store.kept(KIND, key_of(token))
+    if kept is not None:
+        await _revoke(miso, kept.key, starter(int(kept.body["actor"])), "holder")
+
+
+async def revoke(miso: Miso, asker: Principal, token_hash: str) -> Listed:
+    """End one by its hash, for whoever may. Our own doors know it at once."""
+    kept = await miso.store.kept(KIND, token_hash)
+    environment = await miso.store.environment(kept.owner) if kept is not None else None
+    resource = Resource()
+    if environment is not None:
+        here, stage = environment.application_id, environment.stage
+        resource = Resource(application_id=here, environment_id=environment.id, stage=stage)
+    await authorize(miso, asker, Deed.REVOKE_TOKENS, resource)
+    ended = await _revoke(miso, token_hash, asker.actor, asker.door)
+    if ended is None:
+        raise refusal(Code.NOT_FOUND)
+    return listed(ended)
+
+
+async def _revoke(miso: Miso, token_hash: str, by: Actor, how: str) -> Kept | None:
+    """The row once it is revoked, by this or before; None where there is none."""
+    stream = stream_of(token_hash)
+    for _ in range(journal.RACES):
+        rows = await miso.store.stream(stream)
+        kept = await miso.store.kept(KIND, token_hash)
+        if kept is None or kept.body["revoked_us"]:
+            return kept
+        ended = Keep(
+            kind=KIND,
+            key=token_hash,
+            owner=kept.owner,
+            body={**kept.body, "revoked_us": miso.clock.now_us()},
+            version=kept.version,
+            until_us=kept.until_us,
+        )
+        await notes.write(
+            miso,
+            stream,
+            rows,
+            Note.TOKEN_REVOKED,
+            by,
+            {"token": token_hash, "how": how},
+            application_id=str(kept.body["application"]),
+            environment_id=kept.owner,
+            keep=(ended,),
+            show=False,
+        )
+    raise Transient(Code.STORE_UNAVAILABLE, "Too many writers wanted the same place in the journal.")
