@@ -176,6 +176,7 @@ class Code(StrEnum):
     TOKEN_SIGNATURE = "token_signature"  # noqa: S105 - the name of a reason
     TOKEN_EXPIRED = "token_expired"  # noqa: S105 - the name of a reason
     TOKEN_NOT_YET = "token_not_yet"  # noqa: S105 - the name of a reason
+    TOKEN_LIFE = "token_life"  # noqa: S105 - the name of a reason
     TOKEN_CLAIM_MISSING = "token_claim_missing"  # noqa: S105 - the name of a reason
     TOKEN_REPLAYED = "token_replayed"  # noqa: S105 - the name of a reason
     TOKEN_INVALID = "token_invalid"  # noqa: S105 - the name of a reason

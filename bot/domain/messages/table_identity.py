@@ -59,6 +59,10 @@ IDENTITY: Mapping[Code, Entry] = {
         "The token is from the future", "The token is not valid yet, or says that it was issued in the future.",
         "Compare the clocks of both sides.", Fixer.OPERATOR,
     ),
+    Code.TOKEN_LIFE: Entry(
+        "The token lives too long", "The token is meant to be valid for more than an hour, or for no time at all.",
+        "Ask for one that lives shorter; ID tokens of workflows live for minutes.", AUTHOR,
+    ),
     Code.TOKEN_CLAIM_MISSING: Entry(
         "A claim is missing", "The token does not say {key}, or says it in a form that it never has.",
         "Ask for a new ID token.", AUTHOR,
