@@ -132,6 +132,9 @@ def _verbs(world: World) -> dict[str, Verb]:
         ("arm.", world.arm),
         ("entra.", world.entra),
         ("registry.", world.registry),
+        ("devops.", world.devops),
+        ("gitlab.", world.gitlab),
+        ("provider.", world.provider),
         ("identity.", world.identity),
         ("vault.", world.vault),
     )

@@ -33,7 +33,10 @@ from bot.sim.github.server import application
 from bot.sim.github.state import State
 from bot.sim.github.webhooks import Webhooks
 from bot.sim.hosts import Hosts
+from bot.sim.issuers.azure_devops import AzureDevOps
+from bot.sim.issuers.gitlab import GitLab
 from bot.sim.issuers.keyring import signing_key
+from bot.sim.provider import Provider
 from bot.sim.registry import Registry
 from bot.sim.tls import Authority
 from bot.sim.vault import HostIdentity, Vault
@@ -43,7 +46,10 @@ SERVERS = (
     "github",
     "web",
     "actions",
+    "devops",
+    "gitlab",
     "entra",
+    "provider",
     "arm",
     "vault",
     "identity",
@@ -80,7 +86,10 @@ class Addresses:
     github: str
     web: str
     actions: str
+    devops: str
+    gitlab: str
     entra: str
+    provider: str
     arm: str
     vault: str
     identity: str
@@ -124,7 +133,10 @@ class World:
         self.webhooks = Webhooks(self.state, self.wire, url=options.webhook_url, secret=options.webhook_secret)
         self.github = Scenario(GitHub(self.state, Events(self.state, self.webhooks), self.webhooks))
         self.actions = ActionsIssuer(self.wire, self.github)
+        self.devops = AzureDevOps(self.wire, clock=options.clock)
+        self.gitlab = GitLab(self.wire, clock=options.clock)
         self.entra = Entra(self.wire, fetch=self._fetch, clock=options.clock)
+        self.provider = Provider(self.wire, fetch=self._fetch, clock=options.clock)
         self.registry = Registry(self.wire, tokens=self.entra.principal)
         self.arm = Arm(self.wire, tokens=self.entra.principal, pull=self.registry.pull, clock=options.clock)
         self.hosts = Hosts(self.wire, self.arm)
@@ -158,6 +170,8 @@ class World:
             "github": application(self.github.github, self.wire),
             "web": pages(self.github),
             "actions": self.actions.app(),
+            "devops": self.devops.app(),
+            "gitlab": self.gitlab.app(),
             "identity": self.identity.app(),
             "registry": self.registry.app(),
             "apps_http": self.hosts.app(),
@@ -165,6 +179,7 @@ class World:
         }
         secure = {
             "entra": self.entra.app(),
+            "provider": self.provider.app(),
             "arm": self.arm.app(),
             "vault": self.vault.app(),
             "apps_https": self.hosts.app(),
@@ -174,7 +189,8 @@ class World:
         ports |= {name: await self._serve(stack, name, app, tls) for name, app in secure.items()}
         self.addresses = self._addresses(ports)
         self.state.api_url, self.state.web_url = self.addresses.github, self.addresses.web
-        self.actions.url = self.addresses.actions
+        self.actions.url, self.provider.url = self.addresses.actions, self.addresses.provider
+        self.devops.url, self.gitlab.url = self.addresses.devops, self.addresses.gitlab
         self.vault.url, self.vault.authority = self.addresses.vault, f"{self.addresses.entra}/common"
         sender = asyncio.create_task(self.webhooks.run())
         stack.push_async_callback(_stop, sender)
@@ -194,7 +210,10 @@ class World:
             github=f"http://{host}:{ports['github']}",
             web=f"http://{host}:{ports['web']}",
             actions=f"http://{host}:{ports['actions']}",
+            devops=f"http://{host}:{ports['devops']}",
+            gitlab=f"http://{host}:{ports['gitlab']}",
             entra=f"https://{host}:{ports['entra']}",
+            provider=f"https://{host}:{ports['provider']}",
             arm=f"https://{host}:{ports['arm']}",
             vault=f"https://{host}:{ports['vault']}",
             identity=f"http://{host}:{ports['identity']}",
@@ -211,7 +230,7 @@ class World:
         )
 
     async def _fetch(self, url: str) -> Any:
-        """What the pretend Entra uses to read an issuer's discovery document and keys."""
+        """By which the pretend Entra and the other provider read the documents and keys of who comes to them."""
         if self._client is None:
             raise RuntimeError("the world is not running")
         async with self._client.get(url, allow_redirects=False) as answer:

@@ -34,7 +34,7 @@ class Entra(SignIn):
     """Token endpoint plus the list of what it issued; ARM and the registry ask `principal` about a bearer token."""
 
     def __init__(self, wire: Wire, *, fetch: Fetch, clock: Callable[[], float] = time.time) -> None:
-        super().__init__(clock=clock)
+        super().__init__(clock)
         self.credentials: list[FederatedCredential] = []
         self._wire = wire
         self._fetch = fetch

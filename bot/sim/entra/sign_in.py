@@ -10,6 +10,8 @@ import base64
 import hashlib
 import json
 import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -17,9 +19,9 @@ from uuid import uuid4
 from aiohttp import web
 
 from bot.sim.entra.answers import Denied, missing
-from bot.sim.entra.directory import MOST_GROUPS, Directory, Person, SignInClient
 from bot.sim.issuers import pages
 from bot.sim.issuers.codes import Asked, Reason, Unredeemable
+from bot.sim.issuers.directory import MOST_GROUPS, Directory, Person
 
 TITLE = "Pretend Entra"
 LIFETIME_S = 3600
@@ -33,12 +35,32 @@ _GRANT_FAULTS: dict[Reason, tuple[int, str]] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class SignInClient:
+    """An application that people sign in to; its redirect addresses are compared whole."""
+
+    tenant_id: str
+    client_id: str
+    redirect_uris: tuple[str, ...]
+
+
 def origin(request: web.Request) -> str:
     return f"{request.scheme}://{request.host}"
 
 
 class SignIn(Directory):
     """The browser's half, and what the token endpoint gives for a code. `Entra` puts it on the wire."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__("entra", clock)
+        self._clients: dict[str, SignInClient] = {}
+        self._refresh: dict[str, tuple[str, str, str]] = {}
+
+    def sign_in_client(self, tenant_id: str, client_id: str, *, redirect_uris: Sequence[str]) -> None:
+        """Register an application that people sign in to. What it proves itself with is a federated credential."""
+        self._clients[client_id.lower()] = SignInClient(
+            tenant_id=tenant_id.lower(), client_id=client_id.lower(), redirect_uris=tuple(redirect_uris)
+        )
 
     async def _authorize(self, request: web.Request) -> web.Response:
         asked = dict(request.query)
@@ -184,13 +206,7 @@ class SignIn(Directory):
         }
         if "profile" in granted:
             claims |= {"name": person.name.title(), "preferred_username": person.login}
-        mistake = self._mistake
-        claims |= dict(mistake.claims)
-        kept = {name: value for name, value in claims.items() if value is not None}
-        ring, headers = self._keys, dict(mistake.headers)
-        if mistake.foreign_key:
-            ring, headers = self._strangers, {"kid": self._keys.published()[0]["kid"], **headers}
-        return ring.sign(kept, headers=headers, algorithm=mistake.algorithm)
+        return self._signed(claims)
 
     async def _discovery(self, request: web.Request) -> web.Response:
         tenant = self._tenant(request)

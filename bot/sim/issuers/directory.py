@@ -1,11 +1,10 @@
-"""Who lives in the pretend Entra, and which application they sign in to: the verbs by which a scenario says so.
+"""Who has an account with a pretend provider, and who sits in front of the browser: the verbs that say so.
 
 Everything takes effect at once: whoever loses a group has lost it in the next token, not in one that was given before.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -38,15 +37,6 @@ class Person:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SignInClient:
-    """An application that people sign in to; its redirect addresses are compared whole."""
-
-    tenant_id: str
-    client_id: str
-    redirect_uris: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Mistake:
     """What the next id_tokens get wrong."""
 
@@ -57,22 +47,16 @@ class Mistake:
 
 
 class Directory:
-    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+    """`name` is the provider's, by which its keys are called."""
+
+    def __init__(self, name: str, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._people: dict[str, Person] = {}
-        self._clients: dict[str, SignInClient] = {}
-        self._keys, self._strangers = Keyring("entra"), Keyring("not-entra")
+        self._keys, self._strangers = Keyring(name), Keyring(f"not-{name}")
         self._codes = Codes(clock)
-        self._refresh: dict[str, tuple[str, str, str]] = {}
         self._chosen: str | None = None
         self._declines = False
         self._mistake = Mistake()
-
-    def sign_in_client(self, tenant_id: str, client_id: str, *, redirect_uris: Sequence[str]) -> None:
-        """Register an application that people sign in to. What it proves itself with is a federated credential."""
-        self._clients[client_id.lower()] = SignInClient(
-            tenant_id=tenant_id.lower(), client_id=client_id.lower(), redirect_uris=tuple(redirect_uris)
-        )
 
     def person(
         self,
@@ -136,6 +120,15 @@ class Directory:
         self._mistake = Mistake(
             claims=claims or {}, headers=headers or {}, algorithm=algorithm, foreign_key=foreign_key
         )
+
+    def _signed(self, claims: Mapping[str, Any]) -> str:
+        """An id_token, with whatever is to be wrong about it."""
+        mistake = self._mistake
+        kept = {name: value for name, value in {**claims, **mistake.claims}.items() if value is not None}
+        ring, headers = self._keys, dict(mistake.headers)
+        if mistake.foreign_key:
+            ring, headers = self._strangers, {"kid": self._keys.published()[0]["kid"], **headers}
+        return ring.sign(kept, headers=headers, algorithm=mistake.algorithm)
 
     def _known(self, name: str) -> Person:
         if name not in self._people:

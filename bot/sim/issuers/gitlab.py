@@ -1,0 +1,111 @@
+"""The pretend GitLab as an OpenID issuer: the ID token that `id_tokens` puts into a job, for the audience it names.
+
+After the vendor's page (https://docs.gitlab.com/ci/secrets/id_token_authentication), not seen live. Ids and truths are
+strings, but for `runner_id`; `ref` has no prefix, `ref_path` has.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bot.sim.issuers.mounted import MountedIssuers
+from bot.sim.wire import Wire
+
+LIFETIME_S = 3600
+
+
+class GitLab(MountedIssuers):
+    def __init__(self, wire: Wire, *, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(wire, "gitlab", jwks="/oauth/discovery/keys")
+        self._clock = clock
+        self._jobs = 300
+
+    def issuer(self) -> str:
+        return self._mount("")
+
+    def rotate_key(self, *, forget: bool = False) -> str:
+        return self._rotate("", forget)
+
+    def fetches(self) -> int:
+        """How often the keys were asked for, faults left out."""
+        return self._fetched.get("", 0)
+
+    def token(
+        self,
+        *,
+        audience: str,
+        sha: str,
+        project_id: int = 20,
+        project: str = "contoso/shop",
+        namespace_id: int = 72,
+        ref: str = "main",
+        ref_type: str = "branch",
+        ref_protected: bool = True,
+        environment: str | None = None,
+        environment_protected: bool = True,
+        pipeline_id: int | None = None,
+        pipeline_source: str = "push",
+        user_id: int = 1,
+        user: str = "ann",
+        config: str = ".gitlab-ci.yml",
+        claims: Mapping[str, Any] | None = None,
+        headers: Mapping[str, Any] | None = None,
+    ) -> dict[str, str]:
+        """The job's token. `claims` and `headers` are laid over the rest; None removes one.
+
+        In a merge request from a fork, `project_id` is the fork's and `job_project_id` is where the job runs.
+        """
+        now, namespace = int(self._clock()), project.rpartition("/")[0]
+        self._jobs += 2
+        prefix = {"branch": "refs/heads/", "tag": "refs/tags/"}.get(ref_type, "refs/")
+        host = self.url.partition("://")[2]
+        place: dict[str, Any] = {}
+        if environment is not None:
+            place = {
+                "environment": environment,
+                "environment_protected": _truth(environment_protected),
+                "deployment_tier": environment,
+                "environment_action": "start",
+            }
+        whole = {
+            "sub": f"project_path:{project}:ref_type:{ref_type}:ref:{ref}",
+            "aud": audience,
+            "jti": str(uuid.uuid4()),
+            "iat": now,
+            "nbf": now - 5,
+            "exp": now + LIFETIME_S,
+            "namespace_id": str(namespace_id),
+            "namespace_path": namespace,
+            "project_id": str(project_id),
+            "project_path": project,
+            "project_visibility": "private",
+            "job_namespace_id": str(namespace_id),
+            "job_namespace_path": namespace,
+            "job_project_id": str(project_id),
+            "job_project_path": project,
+            "user_id": str(user_id),
+            "user_login": user,
+            "user_email": f"{user}@contoso.example",
+            "user_access_level": "developer",
+            "pipeline_id": str(pipeline_id or self._jobs),
+            "pipeline_source": pipeline_source,
+            "job_id": str(self._jobs + 1),
+            "ref": ref,
+            "ref_type": ref_type,
+            "ref_path": f"{prefix}{ref}",
+            "ref_protected": _truth(ref_protected),
+            **place,
+            "runner_id": 1,
+            "runner_environment": "gitlab-hosted",
+            "sha": sha,
+            "ci_config_ref_uri": f"{host}/{project}//{config}@{prefix}{ref}",
+            "ci_config_sha": sha,
+        }
+        return {"token": self._sign("", whole, over=claims, headers=headers)}
+
+
+def _truth(value: bool) -> str:
+    return "true" if value else "false"
