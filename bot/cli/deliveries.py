@@ -12,7 +12,7 @@ from rich.text import Text
 from bot.cli import screen
 from bot.context import Miso
 from bot.domain.codes import Code
-from bot.domain.messages import explain
+from bot.domain.messages import explain, refusal
 from bot.domain.model import Delivery, DeliveryState
 from bot.errors import Refused
 
@@ -36,7 +36,7 @@ def deliveries(
 
 @app.command()
 def show(guid: Guid, as_json: AsJson = False) -> None:
-    """Show one delivery with its body."""
+    """Show one delivery, with its body unless that is erased."""
     asyncio.run(_show(guid, as_json))
 
 
@@ -64,7 +64,7 @@ async def _list(state: DeliveryState | None, limit: int, as_json: bool) -> None:
             str(each.attempts),
             screen.age(each.received_us, now),
             each.code,
-            Text.assemble(screen.foreign(each.note), *_replay(each)),
+            Text.assemble(screen.foreign(each.note), *_remarks(each)),
         )
     screen.out().print(table if found else Text("No delivery is there.", "dim"))
 
@@ -74,7 +74,7 @@ async def _show(guid: str, as_json: bool) -> None:
 
     async with opened() as miso:
         found = await _one(miso, guid)
-    body = _body(found)
+    body = _body(found) if found.body else None
     if as_json:
         screen.print_json({**_document(found), "body": body})
         return
@@ -85,6 +85,9 @@ async def _show(guid: str, as_json: bool) -> None:
         said = explain(Code(found.code))
         console.print(screen.said(f"{said.sentence} {said.hint}", "yellow"))
     console.print()
+    if not found.body:
+        console.print(screen.said("The body is erased." if _erased(found) else "The body cannot be shown.", "dim"))
+        return
     shown = json.dumps(body, indent=2) if isinstance(body, dict) else str(body)
     for line in shown.splitlines()[:2000]:
         console.print(Text(line[: len(line) - len(line.lstrip())]).append_text(screen.foreign(line, limit=2000)))
@@ -96,6 +99,8 @@ async def _retry(guid: str) -> None:
     async with opened() as miso:
         found = await _one(miso, guid)
         if not await miso.store.reopen_delivery(guid):
+            if found.state is DeliveryState.PARKED:
+                raise refusal(Code.BODY_ERASED)
             raise Refused(
                 "not_parked",
                 f"That delivery is {found.state}, not parked, so there is nothing to try again.",
@@ -124,11 +129,21 @@ def _document(each: Delivery) -> dict[str, Any]:
         "code": each.code or None,
         "note": each.note or None,
         "replay_of": each.replay_of or None,
+        "erased": _erased(each),
     }
 
 
-def _replay(each: Delivery) -> tuple[Text, ...]:
-    return (Text(f" same body as {each.replay_of}", "dim"),) if each.replay_of else ()
+def _remarks(each: Delivery) -> tuple[Text, ...]:
+    """What is done is always erased, and needs no word."""
+    said = [Text(f" same body as {each.replay_of}", "dim")] if each.replay_of else []
+    if each.state is DeliveryState.PARKED and _erased(each):
+        said.append(Text(" erased", "dim"))
+    return tuple(said)
+
+
+def _erased(each: Delivery) -> bool:
+    """A body that no key opens is not shown either, but it is there."""
+    return not each.body and each.code != Code.BODY_SEALED
 
 
 def _body(each: Delivery) -> Any:

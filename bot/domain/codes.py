@@ -239,6 +239,8 @@ class Code(StrEnum):
     BODY_TOO_DEEP = "body_too_deep"
     BODY_DUPLICATE_KEYS = "body_duplicate_keys"
     EVENT_SHAPE = "event_shape"
+    BODY_SEALED = "body_sealed"
+    BODY_ERASED = "body_erased"
     APP_MISMATCH = "app_mismatch"
     HANDLER_FAILED = "handler_failed"
     STORE_UNAVAILABLE = "store_unavailable"

@@ -8,6 +8,7 @@ knows what is kept, or opens what is sealed: the caller does, on its own side of
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from sqlite3 import Connection
@@ -15,11 +16,8 @@ from sqlite3 import Connection
 from bot.domain.model import ANY_VERSION, Keep, Kept
 from bot.store import passing
 from bot.store.rows import Columns, canonical, text
-from bot.store.sealing import Seal
+from bot.store.sealing import Seal, sealed_with
 from bot.store.writer import Undo
-
-BATCH = 1000
-"""Most that one transaction removes, so that nobody waits long behind it."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +67,8 @@ def write_all(db: Connection, changes: Sequence[Prepared], *, now_us: int) -> bo
     return True
 
 
-def purge(db: Connection, *, now_us: int, limit: int = BATCH) -> int:
-    """How many of those that ran out were removed; call again while it is as many as `limit`."""
+def purge(db: Connection, *, now_us: int, limit: int) -> int:
+    """How many of those that ran out were removed; the rest is for the next time."""
     return db.execute(passing.PURGE_KEPT, {"now_us": now_us, "limit": limit}).rowcount
 
 
@@ -103,6 +101,12 @@ def opened(row: Columns, seal: Seal) -> Kept | None:
         created_us=created_us,
         until_us=until_us,
     )
+
+
+def sealed_by(row: Columns) -> str:
+    """Name of the key that the body is sealed with; "" where it is not sealed."""
+    _kind, _key, _owner, body, sealed, *_ = row
+    return sealed_with(urlsafe_b64decode(body)) if sealed else ""
 
 
 def _place(kind: str, key: str) -> tuple[str, ...]:

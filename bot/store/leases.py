@@ -11,7 +11,7 @@ from dataclasses import replace
 from sqlite3 import Connection
 
 from bot.domain.model import Claim, Fence, Operation
-from bot.store import statements
+from bot.store import passing, statements
 from bot.store.rows import operation_from
 from bot.store.sealing import Seal
 
@@ -83,6 +83,11 @@ def opened(operation: Operation, seal: Seal) -> Operation:
     if continuation is None:
         continuation = seal.open_unbound(operation.continuation)
     return replace(operation, continuation=continuation or "")
+
+
+def purge(db: Connection, *, before_us: int) -> int:
+    """How many operations that began before then were forgotten: Azure knows nothing of them any more, nor need we."""
+    return db.execute(passing.PURGE_OPERATIONS, {"before_us": before_us}).rowcount
 
 
 def _place(operation: Operation) -> tuple[str, ...]:

@@ -272,3 +272,16 @@ def kept(db: Database) -> None:
         CREATE INDEX kept_by_end ON kept (until_us) WHERE until_us > 0;
         """,
     )
+
+
+@MIGRATIONS(name="0008_erased")
+def erased(db: Database) -> None:
+    # What this version writes is sealed; what was written before is readable until it is done, and then erased like
+    # the rest. An older process beside this one parks what it cannot read, and leaves the bodies of what it ends.
+    _run(
+        db,
+        """
+        UPDATE delivery SET body = x'' WHERE state = 'done' AND LENGTH(body) > 0;
+        CREATE INDEX delivery_parked ON delivery (received_us) WHERE state = 'parked';
+        """,
+    )

@@ -31,10 +31,10 @@ from bot.domain.model import (
     Surface,
     Written,
 )
-from bot.store import chain, inbox, journal, kept, leases, projections, registry, reports
+from bot.store import chain, forgetting, inbox, journal, kept, leases, projections, registry, reports
 from bot.store.alarm import Alarm
-from bot.store.connection import connect, enable_wal, make_file, require_sqlite, translated, unavailable
-from bot.store.migrations import migrate
+from bot.store.connection import connect, require_sqlite, unavailable
+from bot.store.opening import prepare
 from bot.store.readers import Readers
 from bot.store.sealing import Seal
 from bot.store.writer import Writer
@@ -50,10 +50,13 @@ class SqliteStore:
         clock_us: Callable[[], int],
         alarm: Alarm,
         busy_seconds: float,
-        seal: Seal,
+        bodies: inbox.Bodies,
+        inbox_days: float,
     ) -> None:
         self._now = clock_us
-        self._seal = seal
+        self._bodies = bodies
+        self._seal = bodies.seal
+        self._inbox_days = inbox_days
         self._alarm = alarm
         self._writer = Writer(
             connection,
@@ -73,20 +76,19 @@ class SqliteStore:
         poll_seconds: float = 2.0,
         busy_seconds: float = 5.0,
         seal: Seal | None = None,
+        inbox_days: float = 7.0,
     ) -> Self:
         """Open or create the file and bring it to this version's shape.
 
         `clock_us` gives microseconds UTC, from any thread. `poll_seconds` bounds every wait of `changed`.
         `busy_seconds` is how long a write waits for another process's. `seal` keeps unreadable what must be; left out,
-        its key lies in `seal.key` beside the database. Raises Transient (`store_unavailable`), or ConfigError for a
-        SQLite library that is too old.
+        its key lies in `seal.key` beside the database. `inbox_days` is how long `purge` leaves the bodies of parked
+        deliveries. Raises Transient (`store_unavailable`), or ConfigError for a SQLite library that is too old.
         """
         require_sqlite()
         where = Path(path)
-        connection = await asyncio.to_thread(_prepare, where, busy_seconds)
-        if seal is None:
-            seal = await asyncio.to_thread(Seal.at, where.with_name("seal.key"))
-        store = cls(where, connection, clock_us, Alarm(poll_seconds), busy_seconds, seal)
+        connection, bodies = await asyncio.to_thread(prepare, where, busy_seconds, seal, clock_us)
+        store = cls(where, connection, clock_us, Alarm(poll_seconds), busy_seconds, bodies, inbox_days)
         store._writer.start()
         return store
 
@@ -105,11 +107,11 @@ class SqliteStore:
     # inbox
 
     async def receive(self, delivery: NewDelivery) -> Received:
-        return await self._writer.submit(lambda db: inbox.receive(db, delivery), fenced=False)
+        return await self._writer.submit(lambda db: inbox.receive(db, delivery, self._bodies), fenced=False)
 
     async def take_deliveries(self, holder: str, limit: int, ttl_us: int) -> Sequence[Delivery]:
         return await self._writer.submit(
-            lambda db: inbox.take(db, holder, limit, now_us=self._now(), ttl_us=ttl_us), quiet=True
+            lambda db: inbox.take(db, self._bodies, holder, limit, now_us=self._now(), ttl_us=ttl_us), quiet=True
         )
 
     async def delivery_failed(self, guid: str, *, code: str, note: str, retry_at_us: int | None) -> None:
@@ -119,10 +121,10 @@ class SqliteStore:
         await self._writer.submit(lambda db: inbox.done(db, guid, now_us=self._now()))
 
     async def deliveries(self, *, state: DeliveryState | None, limit: int, before_us: int = 0) -> Sequence[Delivery]:
-        return await self._readers.read(lambda db: inbox.listing(db, state, limit, before_us))
+        return await self._readers.read(lambda db: inbox.listing(db, self._bodies, state, limit, before_us))
 
     async def delivery(self, guid: str) -> Delivery | None:
-        return await self._readers.read(lambda db: inbox.one(db, guid))
+        return await self._readers.read(lambda db: inbox.one(db, self._bodies, guid))
 
     async def reopen_delivery(self, guid: str) -> bool:
         return await self._writer.submit(lambda db: inbox.reopen(db, guid))
@@ -172,7 +174,14 @@ class SqliteStore:
         return await self._writer.submit(lambda db: kept.write_all(db, prepared, now_us=self._now()), quiet=True)
 
     async def purge(self) -> int:
-        return await self._writer.submit(lambda db: kept.purge(db, now_us=self._now()), quiet=True)
+        gone = 0
+        while True:
+            some = await self._writer.submit(
+                lambda db: forgetting.purge(db, self._seal, now_us=self._now(), days=self._inbox_days), quiet=True
+            )
+            gone += some
+            if some < forgetting.BATCH:
+                return gone
 
     # projections
 
@@ -275,16 +284,3 @@ class SqliteStore:
             if self._open:
                 return woken
         raise unavailable()
-
-
-def _prepare(path: Path, busy_seconds: float) -> sqlite3.Connection:
-    with translated():
-        make_file(path)
-        connection = connect(path, busy_seconds=busy_seconds)
-        try:
-            enable_wal(connection)
-            migrate(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection

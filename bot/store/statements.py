@@ -2,8 +2,8 @@
 
 The texts are those of both engines: no JSON operators, no booleans (0 and 1), no AUTOINCREMENT, upserts as
 `ON CONFLICT … RETURNING` (https://www.sqlite.org/lang_returning.html, SQLite ≥ 3.35). Only DDL (`migrations`) and
-`TAKE_DELIVERIES` (which needs `FOR UPDATE SKIP LOCKED` with several writers) belong to one engine. Values are always
-bound, never written into a text; `where` below joins fixed fragments only. Nothing here runs anything.
+`passing.TAKE_DELIVERIES` (which needs `FOR UPDATE SKIP LOCKED` with several writers) belong to one engine. Values are
+always bound, never written into a text; `where` below joins fixed fragments only. Nothing here runs anything.
 """
 
 # ruff: noqa: S608 - the rule sees a text put together; here that is only ever out of constants of this module
@@ -12,9 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-DELIVERY = (
-    "guid, event, body, state, received_us, done_us, attempts, replay_of, code, note, hook_target_id"  # in this order
-)
 ROW = (
     "position, stream, seq, kind, v, at_us, actor_kind, actor_id, application_id, environment_id, epoch, body,"
     " prev, hash"
@@ -36,57 +33,6 @@ def where(fragments: Iterable[str]) -> str:
     """`WHERE a AND b`, or nothing. Fragments are constants of this package."""
     joined = " AND ".join(fragments)
     return f" WHERE {joined}" if joined else ""
-
-
-# --- inbox -----------------------------------------------------------------------------------------------------------
-
-# One statement a delivery: a new one comes back with reopened = 0, a parked one with a higher number, a known one not
-# at all. The subselect is rule 21: the signature covers the body only, so a replay shows as the same body.
-RECEIVE = """
-INSERT INTO delivery (guid, event, body, body_hash, state, received_us, due_us, replay_of, hook_target_id)
-VALUES (:guid, :event, :body, :body_hash, 'waiting', :received_us, 0, COALESCE((
-  SELECT d.guid FROM delivery AS d
-  WHERE d.body_hash = :body_hash AND d.guid <> :guid ORDER BY d.received_us, d.guid LIMIT 1), ''), :hook_target_id)
-ON CONFLICT (guid) DO UPDATE SET
-  state = 'waiting', attempts = 0, due_us = 0, holder = '', held_until_us = 0, code = '', note = '',
-  reopened = delivery.reopened + 1
-WHERE delivery.state = 'parked'
-RETURNING reopened"""
-
-TAKE_DELIVERIES = f"""
-UPDATE delivery SET holder = :holder, held_until_us = :until_us
-WHERE guid IN (
-  SELECT guid FROM delivery WHERE state = 'waiting' AND due_us <= :now_us AND held_until_us <= :now_us
-  ORDER BY received_us, guid LIMIT :limit)
-RETURNING {DELIVERY}"""
-
-RETRY_DELIVERY = """
-UPDATE delivery SET attempts = attempts + 1, due_us = :due_us, holder = '', held_until_us = 0, code = :code,
-  note = :note
-WHERE guid = :guid AND state = 'waiting'"""
-
-PARK_DELIVERY = """
-UPDATE delivery SET attempts = attempts + 1, state = 'parked', holder = '', held_until_us = 0, code = :code,
-  note = :note
-WHERE guid = :guid AND state = 'waiting'"""
-
-END_DELIVERY = """
-UPDATE delivery SET state = 'done', done_us = :now_us, holder = '', held_until_us = 0, code = '', note = ''
-WHERE guid = :guid AND state <> 'done'"""
-
-REOPEN_DELIVERY = """
-UPDATE delivery SET state = 'waiting', attempts = 0, due_us = 0, holder = '', held_until_us = 0, code = '', note = '',
-  reopened = reopened + 1
-WHERE guid = :guid AND state = 'parked'
-RETURNING guid"""
-
-ONE_DELIVERY = f"SELECT {DELIVERY} FROM delivery WHERE guid = :guid"
-
-
-def deliveries(*, state: bool, before: bool) -> str:
-    """Newest first; binds :state, :before_us (when asked for) and :limit."""
-    fragments = [text for asked, text in ((state, "state = :state"), (before, "received_us < :before_us")) if asked]
-    return f"SELECT {DELIVERY} FROM delivery{where(fragments)} ORDER BY received_us DESC, guid DESC LIMIT :limit"
 
 
 # --- journal ---------------------------------------------------------------------------------------------------------

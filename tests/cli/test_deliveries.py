@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import sqlite3
+from contextlib import closing
 
 import aiohttp
 
@@ -32,7 +34,9 @@ async def test_a_parked_delivery_is_listed_shown_and_tried_again(registered: Des
     await send(registered, b'{"action": "created", "comment": "\\u001b[31m"}')
     listed = json.loads((await registered.miso("deliveries", "--state", "parked", "--json")).stdout)
     [parked] = listed
-    assert set(parked) == {"guid", "event", "state", "received", "done", "attempts", "code", "note", "replay_of"}
+    told = {"guid", "event", "state", "received", "done", "attempts", "code", "note", "replay_of", "erased"}
+    assert set(parked) == told
+    assert parked["erased"] is False
     assert (parked["guid"], parked["event"], parked["state"], parked["code"]) == (
         GUID,
         "issue_comment",
@@ -74,3 +78,21 @@ async def test_what_is_done_is_not_tried_again_and_what_is_unknown_is_said(regis
         done = await registered.miso("deliveries", *command)
         assert done.exit_code == 1
         assert said in done.output
+
+
+async def test_rule_17_what_is_done_is_erased_and_a_parked_one_after_its_days(registered: Desk) -> None:
+    other = GUID.replace("1", "9")
+    await send(registered, b'{"action": "nothing"}', event="star")
+    await send(registered, b'{"action": "created"}', guid=other)
+    done = await registered.miso("deliveries", "show", GUID)
+    assert "The body is erased." in done.output
+    document = json.loads((await registered.miso("deliveries", "show", GUID, "--json")).stdout)
+    assert (document["body"], document["erased"]) == (None, True)
+
+    with closing(sqlite3.connect(f"{registered.settings['MISO_DATA_DIR']}/miso.sqlite", isolation_level=None)) as bare:
+        bare.execute("UPDATE delivery SET received_us = 1 WHERE guid = ?", (other,))
+    assert await registered.running.miso.store.purge() == 1
+    assert "erased" in (await registered.miso("deliveries", "--state", "parked")).output
+    refused = await registered.miso("deliveries", "retry", other)
+    assert refused.exit_code == 1
+    assert "body_erased" in refused.output

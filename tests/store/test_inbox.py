@@ -38,11 +38,14 @@ async def test_an_unknown_delivery_is_none(store: Store) -> None:
 async def test_rule_21_the_same_guid_is_one_row_while_waiting_or_done(store: Store) -> None:
     await store.receive(delivery("g1", b"first"))
     assert await store.receive(delivery("g1", b"second")) is Received.KNOWN
+    kept = await store.delivery("g1")
+    assert kept is not None
+    assert (kept.body, kept.state) == (b"first", DeliveryState.WAITING)
     await store.delivery_done("g1")
     assert await store.receive(delivery("g1", b"third")) is Received.KNOWN
     kept = await store.delivery("g1")
     assert kept is not None
-    assert (kept.body, kept.state) == (b"first", DeliveryState.DONE)
+    assert (kept.body, kept.state) == (b"", DeliveryState.DONE)
 
 
 async def test_rule_21_a_redelivery_opens_a_parked_one_again(store: Store) -> None:
@@ -157,3 +160,53 @@ async def test_pages_of_the_listing_meet_without_gap_or_overlap(store: Store, st
 async def test_a_delivery_does_not_show_its_body_when_printed(store: Store) -> None:
     await store.receive(delivery("g1", b"planted-secret"))
     assert "planted-secret" not in repr(await store.delivery("g1"))
+
+
+async def test_rule_17_a_body_is_erased_with_the_row_that_ends_it(store: Store) -> None:
+    for guid in ("g1", "g2", "g3"):
+        await store.receive(delivery(guid, b"{%s}" % guid.encode()))
+    await store.delivery_done("g1")
+    await store.append([append()], inbox_done="g2")
+    await store.append([append(seq=5)], inbox_done="g3")
+    bodies = {kept.guid: kept.body for kept in await store.deliveries(state=None, limit=9)}
+    assert bodies == {"g1": b"", "g2": b"", "g3": b"{g3}"}
+
+
+async def test_rule_21_a_replay_of_an_erased_body_is_recognised(store: Store) -> None:
+    await store.receive(delivery("g1", b"{captured}"))
+    await store.delivery_done("g1")
+    await store.receive(delivery("g2", b"{captured}", received_us=2))
+    kept = await store.delivery("g2")
+    assert kept is not None
+    assert kept.replay_of == "g1"
+
+
+async def parked_long_ago(store: Store, clock: Clock) -> None:
+    for at, guid in enumerate(("parked", "retrying", "recent")):
+        when = clock.now_us + at * 86_400 * SECOND
+        await store.receive(delivery(guid, b"{%s}" % guid.encode(), received_us=when))
+    for guid in ("parked", "recent"):
+        await park(store, guid)
+    clock.pass_(7 * 86_400 + 1)
+
+
+async def test_the_body_of_a_parked_delivery_is_erased_after_its_days(store: Store, clock: Clock) -> None:
+    await parked_long_ago(store, clock)
+    assert await store.purge() == 1
+    bodies = {kept.guid: kept.body for kept in await store.deliveries(state=None, limit=9)}
+    assert bodies == {"parked": b"", "retrying": b"{retrying}", "recent": b"{recent}"}
+    assert await store.reopen_delivery("parked") is False, "there is nothing to try again"
+    assert await store.reopen_delivery("recent") is True
+    assert await store.purge() == 0
+
+
+async def test_rule_21_a_redelivery_brings_an_erased_body_back_and_another_body_does_not(
+    store: Store, clock: Clock
+) -> None:
+    await parked_long_ago(store, clock)
+    await store.purge()
+    assert await store.receive(delivery("parked", b"{captured elsewhere}")) is Received.KNOWN
+    assert await store.receive(delivery("parked", b"{parked}")) is Received.REOPENED
+    kept = await store.delivery("parked")
+    assert kept is not None
+    assert (kept.body, kept.state) == (b"{parked}", DeliveryState.WAITING)

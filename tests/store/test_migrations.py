@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,7 +13,7 @@ from sqlite_utils import Database
 
 from bot.domain.model import Actor, ActorKind, Drift, EnvironmentState, Hold, Lock, Status, Untrusted, Written
 from bot.store import SqliteStore, migrations
-from tests.store.builders import APP, ENV, append
+from tests.store.builders import APP, ENV, append, delivery
 
 FIRST_RELEASE = "0005_registry"
 """The last migration of 0.1.0."""
@@ -86,5 +87,30 @@ async def test_an_older_process_beside_this_one_leaves_locks_and_what_was_found_
         )
         kept = await store.environment_state(ENV)
         assert (kept.version, kept.busy, kept.lock, kept.drift) == (2, "p1", lock, drift)
+    finally:
+        await store.close()
+
+
+async def test_bodies_of_an_earlier_version_are_erased_where_they_are_done_and_readable_where_they_wait(
+    first: sqlite3.Connection, tmp_path: Path
+) -> None:
+    for guid, state, body in (("g1", "done", b"{done}"), ("g2", "waiting", b"{waits}"), ("g3", "parked", b"{parked}")):
+        first.execute(
+            "INSERT INTO delivery (guid, event, body_hash, state, received_us, due_us, body)"
+            " VALUES (?, 'push', ?, ?, 1, 0, ?)",
+            (guid, hashlib.sha256(body).digest(), state, body),
+        )
+    store = await SqliteStore.open(tmp_path / "miso.sqlite", clock_us=lambda: 1)
+    try:
+        bodies = {kept.guid: kept.body for kept in await store.deliveries(state=None, limit=9)}
+        assert bodies == {"g1": b"", "g2": b"{waits}", "g3": b"{parked}"}
+        assert [taken.body for taken in await store.take_deliveries("w", 9, 1)] == [b"{waits}"]
+        # Its hash got a key, and still recognises the body that is gone.
+        await store.receive(delivery("g4", b"{done}", received_us=2))
+        replay = await store.delivery("g4")
+        assert replay is not None
+        assert replay.replay_of == "g1"
+        hashes = [hash_ for (hash_,) in first.execute("SELECT body_hash FROM delivery")]
+        assert not {hashlib.sha256(body).digest() for body in (b"{done}", b"{waits}", b"{parked}")} & set(hashes)
     finally:
         await store.close()

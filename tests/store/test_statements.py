@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.store import migrations, statements
+from bot.store import migrations, passing, statements
 
 PROMOTION_LISTS = [
     statements.promotions([]),
@@ -18,16 +18,22 @@ PROMOTION_LISTS = [
     ),
     statements.promotions(["repository_id", "commit_prefix"]),
 ]
-CONSTANTS = {name: text for name, text in vars(statements).items() if name.isupper() and isinstance(text, str)}
+CONSTANTS = {
+    name: text
+    for module in (statements, passing)
+    for name, text in vars(module).items()
+    if name.isupper() and isinstance(text, str)
+}
 TEXTS = [
     *(
         text
         for text in CONSTANTS.values()
         if " " in text.strip() and re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE)", text)
     ),
-    *(statements.deliveries(state=state, before=before) for state in (True, False) for before in (True, False)),
+    *(passing.deliveries(state=state, before=before) for state in (True, False) for before in (True, False)),
     *(statements.ledger(kinds=kinds, environment=environment) for kinds in (0, 2) for environment in (True, False)),
     *(statements.open_promotions(environment=environment) for environment in (True, False)),
+    *(passing.kept_by(owner=owner) for owner in (True, False)),
     *PROMOTION_LISTS,
 ]
 
@@ -73,16 +79,21 @@ def test_a_statement_uses_only_what_both_engines_know(database: sqlite3.Connecti
         statements.open_promotions(environment=False),
         statements.UNREPORTED,
         statements.COUNT,
-        statements.TAKE_DELIVERIES,
-        statements.RECEIVE,
-        statements.deliveries(state=True, before=True),
-        statements.deliveries(state=False, before=True),
-        statements.deliveries(state=False, before=False),
+        passing.TAKE_DELIVERIES,
+        passing.RECEIVE,
+        passing.deliveries(state=True, before=True),
+        passing.deliveries(state=False, before=True),
+        passing.deliveries(state=False, before=False),
         statements.ledger(kinds=1, environment=False),
         statements.ledger(kinds=0, environment=True),
         statements.STREAM,
         statements.HEAD,
         statements.NEWEST,
+        passing.ERASE_PARKED,
+        passing.ONE_KEPT,
+        passing.PURGE_KEPT,
+        passing.kept_by(owner=True),
+        passing.kept_by(owner=False),
     ],
 )
 def test_what_is_asked_often_goes_by_an_index(database: sqlite3.Connection, text: str) -> None:

@@ -197,6 +197,18 @@ OUTSIDE: Mapping[Code, Entry] = {
         "Look at it with `miso deliveries`, and deliver it again from the App's settings if it is genuine.",
         Fixer.OPERATOR,
     ),
+    Code.BODY_SEALED: Entry(
+        "No key opens the delivery",
+        "The body of a webhook delivery was sealed with a key that this Miso does not have.",
+        "Bring back the key, and try the delivery again with `miso deliveries retry`.",
+        Fixer.OPERATOR,
+    ),
+    Code.BODY_ERASED: Entry(
+        "The delivery is erased",
+        "The body of that webhook delivery is erased: it was kept for as long as `MISO_INBOX_DAYS` says.",
+        "Deliver it again from the App's settings, or do again on GitHub what it told of.",
+        Fixer.OPERATOR,
+    ),
     Code.APP_MISMATCH: Entry(
         "The delivery is for another App",
         "A webhook delivery names another GitHub App as its target.",
