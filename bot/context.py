@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bot.domain.claims import DeployClaims, OwnClaims, SignedClaims
+from bot.domain.identity import SignedIn
 from bot.domain.model import (
     Account,
     Append,
@@ -383,18 +384,6 @@ class Oidc(Protocol):
     async def tend(self) -> None:
         """Look after the keys: make a successor in time, notice what another process made, sign ahead."""
         ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class SignedIn:
-    """Who came back from the sign-in service, verified: signature, issuer, audience, nonce, tenant, times."""
-
-    subject: str
-    """`entra:<tenant id>:<object id>` or `oidc:<issuer>#<sub>`."""
-    name: str
-    """For showing only; somebody else's text."""
-    groups: frozenset[str]
-    """Group ids and app roles, as `group:<id>` and `role:<value>`."""
 
 
 class SignIn(Protocol):

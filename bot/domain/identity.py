@@ -134,6 +134,18 @@ class Resource:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SignedIn:
+    """Who came back from the sign-in service, verified: signature, issuer, audience, nonce, tenant, times."""
+
+    subject: str
+    """`entra:<tenant id>:<object id>` or `oidc:<issuer>#<sub>`."""
+    name: str
+    """For showing only; somebody else's text."""
+    groups: frozenset[str]
+    """Group ids and app roles, as `group:<id>` and `role:<value>`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LinkedPerson:
     """An identity from elsewhere that was proven to be a GitHub account."""
 
