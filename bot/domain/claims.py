@@ -31,6 +31,7 @@ class SignedClaims:
     audience: str
     jti: str
     expires_us: int
+    """From then on nobody takes it any more, skew of clocks included: so long its id must be remembered."""
     claims: Mapping[str, Any] = field(repr=False)
 
 
