@@ -53,7 +53,7 @@ class SimClient:
             await self._session.close()
 
     async def call(self, verb: str, **arguments: Any) -> Any:
-        """Any verb by name; those of the Azure side are `arm.mark`, `entra.federate`, `registry.push`."""
+        """Any verb by name; those of other parts than GitHub are `arm.mark`, `entra.person`, `registry.push`."""
         if self._session is None:
             raise RuntimeError("SimClient is an async context manager")
         async with self._session.post(f"{self._url}/_sim/{verb}", json=arguments) as answer:

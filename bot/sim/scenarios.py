@@ -19,6 +19,13 @@ TENANT_ID = "2f9f1a6c-7d2d-4b51-9d8b-0f4f6a7be503"
 RESOURCE_GROUP = "shop"
 LOCATION = "westeurope"
 SITE = "contoso-shop"
+SIGN_IN_CLIENT_ID = "516e0000-0000-4000-8000-00000000005e"
+"""The application in Entra that people sign in to."""
+SIGN_IN_SUBJECT = "miso:signin"
+SIGN_IN_PATH = "/sign-in/callback"
+AUDITORS = "a0d10000-0000-4000-8000-00000000000a"
+"""The object id of a group in Entra; eve is in it."""
+STAFF = ("ann", "bob", "eve", "olga")
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,8 @@ class Shop:
     registration: str
     people: Mapping[str, int]
     """Login → numeric id: what a policy calls them by."""
+    accounts: Mapping[str, str]
+    """Login → object id in Entra; nothing there says which GitHub account is whose."""
 
 
 async def open_shop(sim: SimClient, *, issuer: str, registry: str) -> Shop:
@@ -79,6 +88,7 @@ async def open_shop(sim: SimClient, *, issuer: str, registry: str) -> Shop:
             subject=f"miso:env:{place.id}",
         )
         await sim.call("arm.assign", client_id=place.client_id, scope=f"/subscriptions/{SUBSCRIPTION_ID}")
+    accounts = await _open_sign_in(sim, issuer)
     await sim.call("arm.add_resource_group", subscription=SUBSCRIPTION_ID, name=RESOURCE_GROUP, location=LOCATION)
     plan = await sim.call(
         "arm.add_plan", subscription=SUBSCRIPTION_ID, group=RESOURCE_GROUP, name="shop-plan", sku="S1"
@@ -97,7 +107,27 @@ async def open_shop(sim: SimClient, *, issuer: str, registry: str) -> Shop:
         owner_id=made["owner_id"],
         registration=registration(made["id"], made["owner_id"], registry),
         people=await sim.people(REPOSITORY),
+        accounts=accounts,
     )
+
+
+async def _open_sign_in(sim: SimClient, issuer: str) -> dict[str, str]:
+    """The application that people sign in to, which trusts the controller's assertions, and an account for each."""
+    await sim.call(
+        "entra.sign_in_client",
+        tenant_id=TENANT_ID,
+        client_id=SIGN_IN_CLIENT_ID,
+        redirect_uris=[f"{issuer}{SIGN_IN_PATH}"],
+    )
+    await sim.call(
+        "entra.federate",
+        tenant_id=TENANT_ID,
+        client_id=SIGN_IN_CLIENT_ID,
+        issuer=issuer,
+        subject=SIGN_IN_SUBJECT,
+    )
+    groups = {"eve": [AUDITORS]}
+    return {name: await sim.call("entra.person", name=name, groups=groups.get(name, [])) for name in STAFF}
 
 
 def registration(repository_id: int, owner_id: int, registry: str) -> str:

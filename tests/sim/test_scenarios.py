@@ -9,7 +9,7 @@ import pytest
 from bot.sim.client import SimClient
 from bot.sim.github.scenario import Scenario
 from bot.sim.github.scenario.ground import Ground
-from bot.sim.scenarios import REPOSITORY, Shop, build, open_shop
+from bot.sim.scenarios import AUDITORS, REPOSITORY, SIGN_IN_CLIENT_ID, Shop, build, open_shop
 from bot.sim.world import World
 
 
@@ -42,6 +42,14 @@ async def test_a_branch_and_an_open_pull_request_can_be_built(shop: Shop, sim: S
         ("push", "release/1", pushed["sha"]),
         ("pull_request", "change-1", pull["head_sha"]),
     ]
+
+
+async def test_everybody_has_an_account_to_sign_in_with(shop: Shop, world: World) -> None:
+    assert set(shop.accounts) == set(shop.people)
+    assert len(set(shop.accounts.values())) == 4
+    assert world.entra._people["eve"].groups == (AUDITORS,)
+    mine = [each for each in world.entra.credentials if each.client_id == SIGN_IN_CLIENT_ID]
+    assert [(each.issuer, each.subject) for each in mine] == [("https://miso.test", "miso:signin")]
 
 
 def test_every_verb_can_be_called_from_another_process() -> None:

@@ -58,18 +58,9 @@ class GitLab(MountedIssuers):
 
         In a merge request from a fork, `project_id` is the fork's and `job_project_id` is where the job runs.
         """
-        now, namespace = int(self._clock()), project.rpartition("/")[0]
+        now = int(self._clock())
         self._jobs += 2
         prefix = {"branch": "refs/heads/", "tag": "refs/tags/"}.get(ref_type, "refs/")
-        host = self.url.partition("://")[2]
-        place: dict[str, Any] = {}
-        if environment is not None:
-            place = {
-                "environment": environment,
-                "environment_protected": _truth(environment_protected),
-                "deployment_tier": environment,
-                "environment_action": "start",
-            }
         whole = {
             "sub": f"project_path:{project}:ref_type:{ref_type}:ref:{ref}",
             "aud": audience,
@@ -77,19 +68,8 @@ class GitLab(MountedIssuers):
             "iat": now,
             "nbf": now - 5,
             "exp": now + LIFETIME_S,
-            "namespace_id": str(namespace_id),
-            "namespace_path": namespace,
-            "project_id": str(project_id),
-            "project_path": project,
-            "project_visibility": "private",
-            "job_namespace_id": str(namespace_id),
-            "job_namespace_path": namespace,
-            "job_project_id": str(project_id),
-            "job_project_path": project,
-            "user_id": str(user_id),
-            "user_login": user,
-            "user_email": f"{user}@contoso.example",
-            "user_access_level": "developer",
+            **_project(project, project_id, namespace_id),
+            **_user(user, user_id),
             "pipeline_id": str(pipeline_id or self._jobs),
             "pipeline_source": pipeline_source,
             "job_id": str(self._jobs + 1),
@@ -97,14 +77,43 @@ class GitLab(MountedIssuers):
             "ref_type": ref_type,
             "ref_path": f"{prefix}{ref}",
             "ref_protected": _truth(ref_protected),
-            **place,
+            **({} if environment is None else _place(environment, environment_protected)),
             "runner_id": 1,
             "runner_environment": "gitlab-hosted",
             "sha": sha,
-            "ci_config_ref_uri": f"{host}/{project}//{config}@{prefix}{ref}",
+            "ci_config_ref_uri": f"{self.url.partition('://')[2]}/{project}//{config}@{prefix}{ref}",
             "ci_config_sha": sha,
         }
         return {"token": self._sign("", whole, over=claims, headers=headers)}
+
+
+def _project(path: str, number: int, namespace_id: int) -> dict[str, str]:
+    """Whose project it is, and, the same but for a fork's merge request, where the job runs."""
+    one = {
+        "namespace_id": str(namespace_id),
+        "namespace_path": path.rpartition("/")[0],
+        "project_id": str(number),
+        "project_path": path,
+    }
+    return {**one, **{f"job_{name}": value for name, value in one.items()}, "project_visibility": "private"}
+
+
+def _user(login: str, number: int) -> dict[str, str]:
+    return {
+        "user_id": str(number),
+        "user_login": login,
+        "user_email": f"{login}@contoso.example",
+        "user_access_level": "developer",
+    }
+
+
+def _place(environment: str, protected: bool) -> dict[str, str]:
+    return {
+        "environment": environment,
+        "environment_protected": _truth(protected),
+        "deployment_tier": environment,
+        "environment_action": "start",
+    }
 
 
 def _truth(value: bool) -> str:
