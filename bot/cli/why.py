@@ -19,6 +19,7 @@ from bot.context import Miso
 from bot.domain import messages
 from bot.domain.codes import Code
 from bot.domain.decision import Asked, Decision, RuleResult
+from bot.domain.identity import Door, Principal
 from bot.domain.messages import refusal
 from bot.domain.messages.rules_text import RuleLine, rules_table
 from bot.domain.model import STAGE_ALIASES, SYSTEM, Actor, ActorKind, Application, Environment, Release, Stage
@@ -132,7 +133,7 @@ async def _decide(
         if role is None:
             raise ConfigError([f"GitHub knows no account '{login}' in this repository: --as takes a login"])
         actor = Actor(kind=ActorKind.PERSON, id=role.user_id, login=login)
-        ask = Ask(cause="miso why", actor=actor, origin=origin, release=release)
+        ask = Ask(cause="miso why", principal=Principal(actor=actor, door=Door.INSIDE), origin=origin, release=release)
         return await promotions.explain(miso, ask, place, application, environment)
     asked = Asked(requester=SYSTEM, application=application, environment=environment, release=release)
     known = await knowledge.gather(miso, asked, place.repository, access.ready(place))

@@ -17,7 +17,7 @@ from bot.domain.conditions import person_may, rank
 from bot.domain.decision import Standing
 from bot.domain.identity import Deed, Door, Grant, Principal, Resource, Role
 from bot.domain.model import PERMISSION_RANK, SYSTEM, Actor, ActorKind, Permission, Stage
-from bot.domain.rules import PolicySet
+from bot.domain.rules import Policy, PolicySet
 
 _WRITERS = frozenset({Role.DEVELOPER, Role.DEPLOYER, Role.APPROVER})
 
@@ -126,16 +126,16 @@ def judge(
     permission: Permission | None = None,
     listed_apps: Collection[int] = (),
     by_number: bool = False,
-    device_approvals: bool = False,
+    demanded: Policy | None = None,
 ) -> Authorized | Code:
     """The one judgement. `roles` are those that count now (`roles_at_github`, `roles_by_policy`, and the sign-in's
     while they are fresh); `permission` is GitHub's answer for the account, None where it was not asked; `by_number`:
-    the policy in force names the account among its administrators."""
-    no = barred(principal, deed, resource, now_us, listed_apps) or _by_device(
-        principal, deed, resource, device_approvals
-    )
+    the policy in force names the account among its administrators; `demanded`: what it says of the environment."""
+    no = barred(principal, deed, resource, now_us, listed_apps)
     if no is not None:
         return no
+    if principal.device and deed is Deed.APPROVE and not by_device(resource.stage, demanded):
+        return Code.DEVICE_MAY_NOT_APPROVE
     found = Authorized(principal=principal, deed=deed, resource=resource, roles=roles, permission=permission)
     if principal.actor.kind is not ActorKind.PERSON or deed is Deed.LINK:
         return found
@@ -188,7 +188,7 @@ def _workflow(principal: Principal, deed: Deed, resource: Resource, now_us: int)
         # A build that has finished, or a workflow whose token is still to be made: it must say what for.
         built = principal.door is Door.INSIDE and deed is Deed.PROMOTE
         asks = deed is Deed.EXCHANGE and resource.environment_id and resource.application_id and resource.commit
-        return None if built or asks else Code.TOKEN_SCOPE
+        return None if built or asks else Code.BOT_REFUSED
     if principal.door is not Door.API:
         return Code.DOOR_REFUSED
     if now_us >= principal.grant.expires_us:
@@ -204,14 +204,10 @@ def _within(resource: Resource, grant: Grant, deed: Deed) -> bool:
     return here and there and resource.commit in commits
 
 
-def _by_device(principal: Principal, deed: Deed, resource: Resource, allowed: bool) -> Code | None:
-    """A code that somebody was talked into typing must not release anything: production wants a sign-in of its own.
-
-    An approval whose stage is not known is taken for one of production.
-    """
-    if not principal.device or deed is not Deed.APPROVE or allowed:
-        return None
-    return Code.DEVICE_MAY_NOT_APPROVE if resource.stage in (None, Stage.PRODUCTION) else None
+def by_device(stage: Stage | None, policy: Policy | None) -> bool:
+    """Whether a sign-in by code may approve there. A code that somebody was talked into typing must not release
+    anything, so production wants a sign-in of its own; a stage that is not known is taken for production."""
+    return stage in (Stage.DEV, Stage.TEST) or (policy is not None and policy.device_approvals)
 
 
 def _needed(deed: Deed, resource: Resource) -> frozenset[Role]:

@@ -15,11 +15,25 @@ from bot.domain.catalog import Bound
 from bot.domain.codes import Code
 from bot.domain.commands import Command, Verb
 from bot.domain.decision import Decision
+from bot.domain.identity import Deed, Principal, Resource
 from bot.domain.messages import preview as previewing
 from bot.domain.messages import refusal
-from bot.domain.model import Actor, Environment, PullRequest, Release, Stage, Status
+from bot.domain.model import Actor, Environment, Permission, PullRequest, Release, Stage, Status
 from bot.domain.promotion import Promotion
-from bot.services import access, approvals, choosing, holds, journal, locks, overview, policies, promotions, releases
+from bot.services import (
+    access,
+    agreements,
+    approvals,
+    authorization,
+    choosing,
+    holds,
+    journal,
+    locks,
+    overview,
+    policies,
+    promotions,
+    releases,
+)
 from bot.services.access import Origin, Place
 from bot.services.promotions import Ask, Outcome, Word, text_hash
 
@@ -55,8 +69,14 @@ class Job:
     origin: Origin
     comment: Written
     cause: str
-    actor: Actor
+    principal: Principal
     command: Command
+    heard: Permission | None = None
+    """What GitHub said of the account when it was listened to."""
+
+    @property
+    def actor(self) -> Actor:
+        return self.principal.actor
 
     @property
     def stage(self) -> Stage:
@@ -66,11 +86,11 @@ class Job:
     @property
     def word(self) -> Word:
         said = text_hash(self.comment.text)
-        return Word(actor=self.actor, cause=self.cause, comment_id=self.comment.comment_id, comment_hash=said)
+        return Word(principal=self.principal, cause=self.cause, comment_id=self.comment.comment_id, comment_hash=said)
 
 
 async def _bound(job: Job, stage: Stage) -> tuple[Place, Bound]:
-    place = await access.bind(job.miso, job.origin, stage)
+    place = await access.bind(job.miso, job.origin, stage, job.actor)
     if not isinstance(place.binding, Bound):
         raise refusal(place.binding, stage=stage)
     return place, place.binding
@@ -108,7 +128,7 @@ async def _release(job: Job, place: Place, bound: Bound) -> Release | None:
 def _ask(job: Job, release: Release | None, *, rollback: bool = False) -> Ask:
     return Ask(
         cause=job.cause,
-        actor=job.actor,
+        principal=job.principal,
         origin=job.origin,
         release=release,
         rollback=rollback,
@@ -165,7 +185,7 @@ async def _reject(job: Job) -> Answer:
     if job.command.sha:
         return await _ban(job)
     stream = await _waiting_here(job, Code.NOTHING_TO_REJECT, *promotions.OPEN)
-    outcome = await promotions.reject(job.miso, stream, job.actor, job.origin, job.command.reason)
+    outcome = await promotions.reject(job.miso, stream, job.word, job.origin, job.command.reason)
     promotion, environment = await _told(job, outcome)
     return Answer(markdown=messages.reply_rejected(promotion, environment, job.actor))
 
@@ -219,7 +239,7 @@ async def _clear(job: Job) -> Answer:
         raise refusal(Code.REPOSITORY_NOT_REGISTERED)
     place, bound = await _bound(job, Stage.DEV)
     command = job.command
-    done = await holds.clear(job.miso, place, bound.application, command.sha, job.actor, command.reason, job.cause)
+    done = await holds.clear(job.miso, place, bound.application, command.sha, job.principal, command.reason, job.cause)
     if done.needs:
         told = messages.reply_clear_asked(done.commit, job.actor, command.reason, done.needs)
         return Answer(markdown=told, code=Code.CLEAR_NEEDS_SECOND)
@@ -231,34 +251,33 @@ async def _lock(job: Job) -> Answer:
     known = await policies.effective(job.miso, place.repository, bound.environment, place.identity.default_branch)
     if known.policy is None:
         raise refusal(Code.NO_RULES)
-    await access.must_be(job.miso, place, job.actor, known.policy.request)
-    seconds = job.command.seconds
+    seconds, reason = job.command.seconds, job.command.reason
     until = job.miso.clock.now_us() + seconds * 1_000_000 if seconds else 0
-    lock = await locks.lock(job.miso, bound.environment, job.actor, job.command.reason, until, job.cause)
+    who = known.policy.request
+    lock = await locks.lock(job.miso, place, bound.environment, job.principal, reason, until, job.cause, who=who)
     return Answer(markdown=messages.reply_locked(bound.environment, lock))
 
 
 async def _unlock(job: Job) -> Answer:
     place, bound = await _bound(job, job.stage)
-    accepted = await policies.accepted(job.miso)
-    may_take = accepted is not None and await access.may(job.miso, place, job.actor, accepted.policies.operators)
     reason = job.command.reason
-    lock = await locks.unlock(job.miso, bound.environment, job.actor, reason, job.cause, may_take=may_take)
+    lock = await locks.unlock(job.miso, place, bound.environment, job.principal, reason, job.cause)
     return Answer(markdown=messages.reply_unlocked(bound.environment, lock, job.actor, reason))
 
 
 async def _policy(job: Job) -> Answer:
     word, prefix = job.command.word, job.command.hash
     if word == "accept":
-        done = await policies.agree(job.miso, job.actor, prefix, job.cause)
+        done = await agreements.agree(job.miso, job.principal, prefix, job.cause)
         if done.accepted is None:
             told = messages.reply_policy_counted(done.proposal.hash, done.proposal.agreed)
             return Answer(markdown=told, code=Code.POLICY_WAITS)
         now = done.accepted
         return Answer(markdown=messages.reply_policy_accepted(now.version, now.hash, now.by, now.difference))
     if word == "reject":
-        gone = await policies.reject(job.miso, job.actor, prefix, job.cause)
+        gone = await agreements.reject(job.miso, job.principal, prefix, job.cause)
         return Answer(markdown=messages.reply_policy_rejected(gone.hash, job.actor))
+    await _looks(job)
     accepted, proposal = await policies.accepted(job.miso), await policies.pending(job.miso)
     told = messages.reply_policy(
         *((accepted.version, accepted.hash, accepted.at_us) if accepted is not None else (0, "", 0)),
@@ -270,19 +289,28 @@ async def _policy(job: Job) -> Answer:
     return Answer(markdown=told)
 
 
+async def _looks(job: Job) -> None:
+    """Whoever only asks needs a role too; what GitHub said of them a moment ago is enough."""
+    here = Resource(repository_id=job.origin.repository_id)
+    await authorization.authorize(job.miso, job.principal, Deed.LOOK, here, origin=job.origin, permission=job.heard)
+
+
 async def _status(job: Job) -> Answer:
+    await _looks(job)
     seen = await overview.of_repository(job.miso, job.origin.repository_id)
     return Answer(markdown=messages.reply_status(seen, now_us=job.miso.clock.now_us()))
 
 
 async def _why(job: Job) -> Answer:
+    await _looks(job)
     place, bound = await _bound(job, job.stage)
     ask = _ask(job, await _release(job, place, bound))
     decision = await promotions.explain(job.miso, ask, place, bound.application, bound.environment)
     return Answer(markdown=messages.reply_why(decision, bound.environment, ask.release))
 
 
-async def _help(_: Job) -> Answer:
+async def _help(job: Job) -> Answer:
+    await _looks(job)
     return Answer(markdown=messages.reply_help())
 
 

@@ -12,14 +12,16 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from bot.context import Miso
 from bot.domain import evidence, policy
+from bot.domain.authorization import by_device
 from bot.domain.codes import Code
 from bot.domain.decision import Asked, Decision, RuleState, Standing
+from bot.domain.identity import Deed
 from bot.domain.messages import refusal
 from bot.domain.messages.preview import refused_difference
 from bot.domain.messages.refusals import explain_rule
 from bot.domain.model import SYSTEM, Environment, NewRow
 from bot.domain.promotion import Kind, Promotion, rules_as_body
-from bot.services import access, journal, knowledge
+from bot.services import access, authorization, journal, knowledge
 from bot.services.access import Origin, Place
 from bot.services.knowledge import Known
 from bot.services.promotions import OPEN, Outcome, Word, asked_again, row_of, waiting
@@ -34,12 +36,18 @@ async def approve(miso: Miso, stream: str, word: Word, origin: Origin, *, commit
     promotion, environment = await waiting(miso, stream)
     if promotion is None or environment is None:
         raise refusal(Code.NOTHING_TO_APPROVE)
+    place = await access.bind(miso, origin, environment.stage, word.actor)
+    resource = authorization.about(environment, promotion.request.release, stream=stream)
+    await authorization.authorize(miso, word.principal, Deed.APPROVE, resource, place=place)
     if any(a.actor == word.actor and a.cause == word.cause for a in promotion.approvals):
         return Outcome(promotion=promotion)
     release = promotion.request.release
     if commit and not release.commit.startswith(commit):
         raise refusal(Code.OTHER_RELEASE_WAITS, commit=release.commit[:12], stage=environment.stage)
-    judge, asked, known = await _judging(miso, promotion, environment, word, origin)
+    judge, asked, known = await _judging(miso, promotion, environment, word, place)
+    if word.principal.device and known.policy is not None and not by_device(environment.stage, known.policy):
+        # The installation allows it; the repository's own file does not.
+        raise refusal(Code.DEVICE_MAY_NOT_APPROVE, stage=environment.stage)
     decision = judge(promotion)
     body = {
         "evidence": promotion.request.evidence_hash,
@@ -66,10 +74,9 @@ async def approve(miso: Miso, stream: str, word: Word, origin: Origin, *, commit
 
 
 async def _judging(
-    miso: Miso, promotion: Promotion, environment: Environment, word: Word, origin: Origin
+    miso: Miso, promotion: Promotion, environment: Environment, word: Word, place: Place
 ) -> tuple[Callable[[Promotion], Decision], Asked, Known]:
     """The decision on this person's yes, over facts of now, for the promotion as it stands when the row is written."""
-    place = await access.bind(miso, origin, environment.stage)
     asked = await asked_again(miso, promotion, environment)
     known, standing, standings = await asyncio.gather(
         knowledge.gather(miso, asked, place.repository, access.ready(place)),
@@ -141,10 +148,14 @@ def _hopeless(environment: Environment, judged: Decision) -> NewRow | None:
 
 
 async def revoke(miso: Miso, stream: str, word: Word) -> Outcome:
-    """Take one's own approval back, as long as nothing has begun. No role is asked: it can only stop something."""
+    """Take one's own approval back, as long as nothing has begun: it can only stop something."""
     promotion, environment = await waiting(miso, stream)
     if promotion is None or environment is None:
         raise refusal(Code.NOTHING_TO_REVOKE)
+    request = promotion.request
+    origin = Origin(installation_id=request.installation_id, repository_id=request.release.repository_id)
+    resource = authorization.about(environment, request.release, stream=stream)
+    await authorization.authorize(miso, word.principal, Deed.REVOKE, resource, origin=origin)
     body = {"login": word.actor.login, "cause": word.cause}
 
     def decide(now: Promotion | None) -> Sequence[NewRow]:

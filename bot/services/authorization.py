@@ -17,13 +17,13 @@ from bot.domain.conditions import person_may
 from bot.domain.decision import Standing
 from bot.domain.identity import Deed, Principal, Resource, Role
 from bot.domain.messages import refusal
-from bot.domain.model import Permission, Stage
+from bot.domain.model import Environment, Permission, Release, Stage
 from bot.domain.rules import PolicySet
 from bot.errors import Refused
 from bot.services import access, policies
 from bot.services.access import Origin, Place
 
-__all__ = ["Authorized", "authorize", "may"]
+__all__ = ["Authorized", "about", "authorize", "may"]
 
 
 async def authorize(
@@ -71,6 +71,18 @@ async def authorize(
     raise case.refusal(found, standing)
 
 
+def about(environment: Environment, release: Release | None = None, *, stream: str = "") -> Resource:
+    """What concerns one environment, and in it one release where that is known."""
+    return Resource(
+        application_id=environment.application_id,
+        environment_id=environment.id,
+        stage=environment.stage,
+        repository_id=release.repository_id if release is not None else 0,
+        commit=release.commit if release is not None else "",
+        stream=stream,
+    )
+
+
 async def may(miso: Miso, principal: Principal, deed: Deed, resource: Resource, *, place: Place | None = None) -> bool:
     """The same as an answer, for what somebody may do beside what they came for."""
     try:
@@ -104,7 +116,7 @@ class _Case:
             permission=standing.permission,
             listed_apps=self.miso.rules.bots_that_may_request,
             by_number=rules.numbered(self.principal.actor, known),
-            device_approvals=demanded is not None and demanded.device_approvals,
+            demanded=demanded,
         )
 
     def _roles(self, standing: Standing) -> frozenset[Role]:

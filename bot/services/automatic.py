@@ -10,7 +10,8 @@ from __future__ import annotations
 from bot.context import Miso
 from bot.domain.codes import Code
 from bot.domain.decision import Decision
-from bot.domain.model import SYSTEM, Application, Environment, EnvironmentState
+from bot.domain.identity import INSIDE
+from bot.domain.model import Application, Environment, EnvironmentState
 from bot.domain.promotion import Promotion
 from bot.errors import MisoError
 from bot.services import access, choosing, journal, policies, promotions
@@ -68,7 +69,7 @@ async def _ask(miso: Miso, application: Application, environment: Environment, c
     origin = Origin(installation_id=request.installation_id, repository_id=application.repository_id)
     ask = Ask(
         cause=f"automatic:{environment.id}:{request.release.commit}:{request.release.digest}",
-        actor=SYSTEM,
+        principal=INSIDE,
         origin=origin,
         release=release,
         pull_request=request.pull_request,

@@ -12,6 +12,7 @@ from bot.context import Miso
 from bot.domain import messages
 from bot.domain.catalog import Bound
 from bot.domain.codes import Code
+from bot.domain.identity import Door, Principal
 from bot.domain.messages import refusal
 from bot.domain.messages.buttons import Button, is_current, parse_button
 from bot.domain.model import Actor, ActorKind, Environment
@@ -52,7 +53,8 @@ async def pressed(miso: Miso, origin: Origin, click: Click) -> None:
     actor = Actor(kind=kind, id=click.user_id, login=click.login)
     code = ""
     try:
-        markdown, code = await _do(miso, origin, click, promotion, environment, actor)
+        principal = Principal(actor=actor, door=Door.BUTTON)
+        markdown, code = await _do(miso, origin, click, promotion, environment, principal)
     except Refused as no:
         markdown, code = messages.reply_refused(no), no.code
     body = {
@@ -72,7 +74,7 @@ async def pressed(miso: Miso, origin: Origin, click: Click) -> None:
 
 
 async def _do(
-    miso: Miso, origin: Origin, click: Click, promotion: Promotion, environment: Environment, actor: Actor
+    miso: Miso, origin: Origin, click: Click, promotion: Promotion, environment: Environment, principal: Principal
 ) -> tuple[str, str]:
     role = await access.permission(access.facts_of(miso, origin), click.login, click.user_id)
     if not role.can_write:
@@ -83,12 +85,13 @@ async def _do(
         if any(approval.cause == cause for approval in promotion.approvals):
             return "", ""
         raise refusal(Code.CARD_OUT_OF_DATE)
+    word = Word(principal=principal, cause=cause)
     if button is Button.APPROVE:
-        outcome = await approvals.approve(miso, promotion.stream, Word(actor=actor, cause=cause), origin)
+        outcome = await approvals.approve(miso, promotion.stream, word, origin)
     elif button is Button.REJECT:
-        outcome = await promotions.reject(miso, promotion.stream, actor, origin, "")
+        outcome = await promotions.reject(miso, promotion.stream, word, origin, "")
     else:
-        outcome = await _roll_back(miso, origin, promotion, environment, actor, cause)
+        outcome = await _roll_back(miso, origin, promotion, environment, word)
     if outcome.decision is not None and outcome.decision.refused:
         code = outcome.decision.code or Code.NO_RULES
         return messages.reply_decision(outcome.decision, environment), code
@@ -96,15 +99,15 @@ async def _do(
 
 
 async def _roll_back(
-    miso: Miso, origin: Origin, promotion: Promotion, environment: Environment, actor: Actor, cause: str
+    miso: Miso, origin: Origin, promotion: Promotion, environment: Environment, word: Word
 ) -> promotions.Outcome:
-    place = await access.bind(miso, origin, environment.stage)
+    place = await access.bind(miso, origin, environment.stage, word.actor)
     if not isinstance(place.binding, Bound):
         raise refusal(place.binding)
     target = await choosing.rollback_target(miso, place.binding.application, environment, "")
     ask = Ask(
-        cause=cause,
-        actor=actor,
+        cause=word.cause,
+        principal=word.principal,
         origin=replace(origin, delivery=""),
         release=target,
         rollback=True,

@@ -17,8 +17,9 @@ from bot.domain import commands as grammar
 from bot.domain import messages
 from bot.domain.codes import Code
 from bot.domain.commands import Command, CommandFault, NoCommand, Verb
+from bot.domain.identity import Door, Principal
 from bot.domain.messages import refusal
-from bot.domain.model import Actor, ActorKind, Row
+from bot.domain.model import Actor, ActorKind, Permission, Row
 from bot.errors import Refused
 from bot.services import access, answering, journal, notes
 from bot.services.access import Origin
@@ -55,8 +56,9 @@ async def written(miso: Miso, origin: Origin, comment: Written) -> None:
         "verb": parsed.verb if isinstance(parsed, Command) else "",
         "text": text_hash(comment.text),
     }
+    heard: Permission | None = None
     if not rows:
-        no = await _unheard(miso, origin, comment, actor)
+        no, heard = await _unheard(miso, origin, comment, actor)
         if no is Unheard.IN_SILENCE:
             return
         kind = Note.COMMAND_REFUSED if no else Note.COMMAND_SEEN
@@ -66,7 +68,7 @@ async def written(miso: Miso, origin: Origin, comment: Written) -> None:
         if not await notes.write(miso, stream, rows, kind, actor, body, inbox_done=done, show=show) or no:
             return
         rows = await miso.store.stream(stream)
-    answer = await _answer(miso, origin, comment, actor, parsed)
+    answer = await _answer(miso, origin, comment, Principal(actor=actor, door=Door.COMMENT), parsed, heard)
     told = {"markdown": answer.markdown, "code": answer.code}
     await notes.write(miso, stream, rows, Note.COMMAND_ANSWERED, actor, told, inbox_done=origin.delivery)
 
@@ -82,8 +84,11 @@ class Unheard(Enum):
     IN_SILENCE = "in silence"
 
 
-async def _unheard(miso: Miso, origin: Origin, comment: Written, actor: Actor) -> str | Unheard:
-    """Why this account is not listened to, as a code; "" when it is. One row says that the limit was reached."""
+async def _unheard(
+    miso: Miso, origin: Origin, comment: Written, actor: Actor
+) -> tuple[str | Unheard, Permission | None]:
+    """Why this account is not listened to, as a code; "" when it is, with what GitHub said of it. One row says that
+    the limit was reached."""
     since, limit = miso.clock.now_us() - HOUR_US, miso.rules.commands_per_hour
     here = stream_of_pull(origin.repository_id)
     said = [
@@ -91,18 +96,25 @@ async def _unheard(miso: Miso, origin: Origin, comment: Written, actor: Actor) -
         for kind in (Note.COMMAND_SEEN, Note.COMMAND_REFUSED)
     ]
     if sum(said) >= limit:
-        return Code.COMMAND_LIMIT if sum(said) == limit else Unheard.IN_SILENCE
+        return Code.COMMAND_LIMIT if sum(said) == limit else Unheard.IN_SILENCE, None
     pull = f"{stream_of_pull(origin.repository_id, comment.pull_request)}-"
     heard = await miso.store.count(Note.COMMAND_SEEN, since, stream_prefix=pull)
     if heard >= miso.rules.pull_request_commands_per_hour:
-        return Code.COMMAND_LIMIT
+        return Code.COMMAND_LIMIT, None
     if actor.kind is ActorKind.APP:
-        return "" if actor.id in miso.rules.bots_that_may_request else Code.BOT_REFUSED
+        return "" if actor.id in miso.rules.bots_that_may_request else Code.BOT_REFUSED, None
     role = await access.permission(access.facts_of(miso, origin), comment.login, comment.user_id)
-    return "" if role.can_write else Code.PERMISSION_DENIED
+    return "" if role.can_write else Code.PERMISSION_DENIED, role
 
 
-async def _answer(miso: Miso, origin: Origin, comment: Written, actor: Actor, parsed: Command | CommandFault) -> Answer:
+async def _answer(
+    miso: Miso,
+    origin: Origin,
+    comment: Written,
+    principal: Principal,
+    parsed: Command | CommandFault,
+    heard: Permission | None,
+) -> Answer:
     try:
         if comment.edited:
             raise refusal(Code.EDITED_COMMENT)
@@ -112,11 +124,17 @@ async def _answer(miso: Miso, origin: Origin, comment: Written, actor: Actor, pa
         if now is None or now.user_id != comment.user_id or text_hash(now.body) != text_hash(comment.text):
             raise refusal(Code.EDITED_COMMENT)
         more = parsed.break_glass or parsed.word
-        if actor.kind is not ActorKind.PERSON and (more or parsed.verb not in FOR_APPS):
+        if principal.actor.kind is not ActorKind.PERSON and (more or parsed.verb not in FOR_APPS):
             raise refusal(Code.BOT_REFUSED)
         cause = f"comment:{origin.repository_id}:{comment.comment_id}"
         job = Job(
-            miso=miso, origin=replace(origin, delivery=""), comment=comment, cause=cause, actor=actor, command=parsed
+            miso=miso,
+            origin=replace(origin, delivery=""),
+            comment=comment,
+            cause=cause,
+            principal=principal,
+            command=parsed,
+            heard=heard,
         )
         return await answering.DO[parsed.verb](job)
     except Refused as no:

@@ -15,8 +15,9 @@ from bot.context import Miso
 from bot.domain.catalog import Bound
 from bot.domain.codes import Code
 from bot.domain.decision import RuleResult
+from bot.domain.identity import INSIDE
 from bot.domain.messages import refusal
-from bot.domain.model import SYSTEM, Actor, Environment, Row, Status
+from bot.domain.model import Actor, Environment, Row, Status
 from bot.domain.promotion import Promotion
 from bot.errors import MisoError, Refused
 from bot.services import access, choosing, holds, journal, notes, promotions
@@ -123,7 +124,7 @@ async def rules(miso: Miso, first: Row) -> tuple[RuleResult, ...]:
     if promotion is not None and promotion.status in promotions.OPEN:
         return promotion.rules
     release = await choosing.find_release(miso, bound.application, commit, bound.environment.stage)
-    ask = Ask(cause="gate", actor=SYSTEM, origin=origin, release=release)
+    ask = Ask(cause="gate", principal=INSIDE, origin=origin, release=release)
     decision = await promotions.explain(miso, ask, place, bound.application, bound.environment)
     # Who may ask is a question about a person, and nobody has asked.
     return tuple(rule for rule in decision.rules if rule.rule != "requester")

@@ -14,6 +14,7 @@ from typing import Any
 from bot.context import Miso
 from bot.domain import release_story
 from bot.domain.codes import Code
+from bot.domain.identity import Deed, Principal, Resource
 from bot.domain.messages import refusal
 from bot.domain.model import (
     Actor,
@@ -29,7 +30,7 @@ from bot.domain.model import (
 from bot.domain.promotion import Kind, Promotion
 from bot.domain.release_story import ReleaseKind, ReleaseStory
 from bot.errors import Transient
-from bot.services import access, journal, notes, policies
+from bot.services import authorization, journal, notes, policies
 from bot.services.access import Place
 from bot.services.notes import Note
 
@@ -82,17 +83,18 @@ class Cleared:
 
 
 async def clear(
-    miso: Miso, place: Place, application: Application, commit: str, actor: Actor, reason: Untrusted, cause: str
+    miso: Miso, place: Place, application: Application, commit: str, principal: Principal, reason: Untrusted, cause: str
 ) -> Cleared:
     """One operator's word that a held or banned release may try again. The last one needed lifts every hold and ban.
 
     `commit`: at least 12 digits. Who is an operator, and how many must agree, says the accepted policy.
     """
+    resource = Resource(application_id=application.id, repository_id=application.repository_id)
+    await authorization.authorize(miso, principal, Deed.CLEAR, resource, place=place)
     accepted = await policies.accepted(miso)
     if accepted is None:
         raise refusal(Code.NO_RULES)
-    await access.must_be(miso, place, actor, accepted.policies.operators)
-    people = accepted.policies.clear_people
+    actor, people = principal.actor, accepted.policies.clear_people
     found, holding = await _held(miso, application, commit)
     if found is None:
         raise refusal(Code.NOT_HELD)

@@ -14,7 +14,16 @@ from typing import TypeVar
 from bot.context import Miso, Repository
 from bot.domain import plan, policy
 from bot.domain.decision import Asked, Decision, Facts
-from bot.domain.model import ActorKind, Capacity, CheckSeen, EnvironmentState, Plan, PullRequest, Release
+from bot.domain.model import (
+    ActorKind,
+    Capacity,
+    CheckSeen,
+    EnvironmentState,
+    Permission,
+    Plan,
+    PullRequest,
+    Release,
+)
 from bot.domain.policy import commits_to_look_up
 from bot.domain.rules import Policy, PolicySet
 from bot.errors import MisoError
@@ -46,10 +55,20 @@ class Known:
         return policy.decide(asked, self.facts, self.policy, miso.rules, now_us, self.policies)
 
 
-async def gather(miso: Miso, asked: Asked, repository: Repository, placing: Awaitable[Place]) -> Known:
-    """The facts for one request. Nothing waits for an answer that it does not need: two waves at most outside."""
+async def gather(
+    miso: Miso,
+    asked: Asked,
+    repository: Repository,
+    placing: Awaitable[Place],
+    *,
+    permission: Permission | None = None,
+) -> Known:
+    """The facts for one request. Nothing waits for an answer that it does not need: two waves at most outside.
+
+    `permission` is the requester's, where it was asked for this very decision.
+    """
     (place, effective), about, facts = await asyncio.gather(
-        _ruled(miso, asked, placing), _about(miso, asked, repository), _with_range(miso, asked, repository)
+        _ruled(miso, asked, placing), _about(miso, asked, repository, permission), _with_range(miso, asked, repository)
     )
     facts = replace(
         facts,
@@ -124,11 +143,11 @@ async def _capacity(miso: Miso, asked: Asked, demanded: Policy) -> Capacity | No
     return await miso.azure.capacity(asked.environment, request_id=asked.stream or "decision")
 
 
-async def _about(miso: Miso, asked: Asked, repository: Repository) -> Facts:
+async def _about(miso: Miso, asked: Asked, repository: Repository, seen: Permission | None) -> Facts:
     """What can be asked outside without knowing anything else."""
     requester, release = asked.requester, asked.release
-    person = requester.kind is ActorKind.PERSON
-    permission = known(access.permission(repository, requester.login, requester.id)) if person else _none()
+    ask = seen is None and requester.kind is ActorKind.PERSON
+    permission = known(access.permission(repository, requester.login, requester.id)) if ask else _given(seen)
     if release is None:
         return Facts(permission=await permission)
     exists, tag, commit, role = await asyncio.gather(
@@ -199,5 +218,5 @@ async def known(asking: Awaitable[T]) -> T | None:
         return None
 
 
-async def _none() -> None:
-    return None
+async def _given(seen: T) -> T:
+    return seen

@@ -1,7 +1,7 @@
 """Locks: a person keeps an environment as it is, for a while or until the lock is taken off.
 
-Called by the command's verb, which has asked GitHub what the person may. A lock stops promotions by everybody else
-(`bot.domain.conditions`); it is nothing that runs, and no lease. Nothing here touches Azure or a promotion.
+Called by the commands. A lock stops promotions by everybody else (`bot.domain.conditions`); it is nothing that runs,
+and no lease. Nothing here touches Azure or a promotion.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from typing import Any
 from bot.context import Miso
 from bot.domain import environment_story
 from bot.domain.codes import Code
+from bot.domain.identity import Deed, Principal
 from bot.domain.messages import refusal
 from bot.domain.model import Actor, Environment, EnvironmentState, Lock, Row, Untrusted
+from bot.domain.rules import Who
 from bot.errors import Refused, Transient
-from bot.services import journal, notes
+from bot.services import access, authorization, journal, notes
+from bot.services.access import Place
 from bot.services.notes import Note
 
 
@@ -25,12 +28,24 @@ def stream_of(environment_id: str) -> str:
 
 
 async def lock(
-    miso: Miso, environment: Environment, actor: Actor, reason: Untrusted, until_us: int, cause: str
+    miso: Miso,
+    place: Place,
+    environment: Environment,
+    principal: Principal,
+    reason: Untrusted,
+    until_us: int,
+    cause: str,
+    *,
+    who: Who,
 ) -> Lock:
     """Put a lock on, or change one's own. `until_us` 0: until it is taken off. The same cause twice is one lock.
 
-    Raises Refused: `reason_missing`, or `already_locked` while another's lock holds.
+    `who` may ask for promotions here, and so keep others from it. Raises Refused: `reason_missing`, or
+    `already_locked` while another's lock holds.
     """
+    actor = principal.actor
+    await authorization.authorize(miso, principal, Deed.LOCK, authorization.about(environment), place=place)
+    await access.must_be(miso, place, actor, who)
     if not reason.strip():
         raise refusal(Code.REASON_MISSING, stage=environment.stage)
 
@@ -45,12 +60,17 @@ async def lock(
 
 
 async def unlock(
-    miso: Miso, environment: Environment, actor: Actor, reason: Untrusted, cause: str, *, may_take: bool
+    miso: Miso, place: Place, environment: Environment, principal: Principal, reason: Untrusted, cause: str
 ) -> Lock:
-    """Take a lock off and give it back: one's own, or with a reason another's where the person `may_take` it.
+    """Take a lock off and give it back: one's own, or with a reason another's where an operator does it.
 
     Raises Refused: `not_locked`, `not_yours` or `reason_missing`.
     """
+    actor, here = principal.actor, authorization.about(environment)
+    await authorization.authorize(miso, principal, Deed.UNLOCK, here, place=place)
+    owned = _held(miso, await miso.store.environment_state(environment.id))
+    others = owned is not None and owned.owner != actor
+    may_take = others and await authorization.may(miso, principal, Deed.TAKE_LOCK, here, place=place)
 
     def check(state: EnvironmentState) -> None:
         held = _held(miso, state)

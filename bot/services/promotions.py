@@ -17,12 +17,13 @@ from bot.domain import evidence, policy
 from bot.domain import preview as previews
 from bot.domain.codes import Code
 from bot.domain.decision import Asked, Decision
+from bot.domain.identity import Deed, Principal, Resource
 from bot.domain.messages import refusal
-from bot.domain.model import Actor, ActorKind, Application, Ban, Environment, NewRow, Release, Status, Untrusted
+from bot.domain.model import Actor, Application, Ban, Environment, NewRow, Release, Status, Untrusted
 from bot.domain.preview import Preview
 from bot.domain.promotion import VERSION, Kind, Promotion, Request, request_as_body
 from bot.domain.rules import Concurrency
-from bot.services import access, carrying, choosing, history, holds, journal, knowledge, policies
+from bot.services import access, authorization, carrying, choosing, history, holds, journal, knowledge
 from bot.services.access import Origin, Place
 from bot.services.knowledge import Known
 
@@ -38,7 +39,7 @@ class Ask:
     """What a door hands over."""
 
     cause: str
-    actor: Actor
+    principal: Principal
     origin: Origin
     release: Release | None
     rollback: bool = False
@@ -47,15 +48,23 @@ class Ask:
     comment_id: int = 0
     comment_hash: str = ""
 
+    @property
+    def actor(self) -> Actor:
+        return self.principal.actor
+
 
 @dataclass(frozen=True, kw_only=True)
 class Word:
     """What somebody said, and by what: enough to see at the effect whether they still say it (rule 4)."""
 
-    actor: Actor
+    principal: Principal
     cause: str
     comment_id: int = 0
     comment_hash: str = ""
+
+    @property
+    def actor(self) -> Actor:
+        return self.principal.actor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +79,10 @@ class Outcome:
 
 async def request(miso: Miso, ask: Ask, place: Place, application: Application, environment: Environment) -> Outcome:
     """Ask for a release in an environment. Recorded when the policy allows it, at once or after approval."""
+    deed = Deed.ROLL_BACK if ask.rollback else Deed.PROMOTE
+    asking = await authorization.authorize(
+        miso, ask.principal, deed, authorization.about(environment, ask.release), place=place
+    )
     stream = journal.stream_id("promotion", ask.cause, environment.id)
     existing = await journal.load(miso, stream)
     if existing is not None:
@@ -78,7 +91,7 @@ async def request(miso: Miso, ask: Ask, place: Place, application: Application, 
         asked_for = existing.request
         return Outcome(promotion=existing, preview=previews.of(environment, asked_for.previous_plan, asked_for.plan))
     asked = _asked(ask, application, environment, stream)
-    known = await knowledge.gather(miso, asked, place.repository, access.ready(place))
+    known = await knowledge.gather(miso, asked, place.repository, access.ready(place), permission=asking.permission)
     decision = known.decide(miso, asked, miso.clock.now_us())
     await history.remember(miso, asked, known.facts, decision, known.effective, miso.clock.now_us())
     shown = _preview(environment, known)
@@ -146,7 +159,7 @@ async def _requested(miso: Miso, ask: Ask, asked: Asked, known: Known, decision:
         evidence_hash=evidence.hash_of(parts),
         evidence=parts,
         approvals_needed=decision.approvals_needed,
-        excluded=decision.excluded,
+        excluded=_excluded(ask, decision),
         requester=ask.actor,
         installation_id=ask.origin.installation_id,
         pull_request=ask.pull_request,
@@ -161,6 +174,13 @@ async def _requested(miso: Miso, ask: Ask, asked: Asked, known: Known, decision:
         deadline_us=miso.clock.now_us() + longest,
     )
     return replace(row_of(Kind.REQUESTED, ask.actor, environment, request_as_body(body)), v=VERSION)
+
+
+def _excluded(ask: Ask, decision: Decision) -> tuple[int, ...]:
+    """Rule 9, and whoever started the workflow that asks: it asks in their place."""
+    grant = ask.principal.grant
+    started = {grant.started_by} if grant is not None and grant.started_by else set()
+    return tuple(sorted({*decision.excluded, *started}))
 
 
 async def _make_way(miso: Miso, environment: Environment, newest: Promotion) -> None:
@@ -182,17 +202,18 @@ async def _make_way(miso: Miso, environment: Environment, newest: Promotion) -> 
         await journal.record(miso, older.stream, decide)
 
 
-async def reject(miso: Miso, stream: str, actor: Actor, origin: Origin, reason: str) -> Outcome:
+async def reject(miso: Miso, stream: str, word: Word, origin: Origin, reason: str) -> Outcome:
     """Refuse this request. Anybody who might approve may reject, the author too: it can only stop something."""
     promotion, environment = await waiting(miso, stream)
     if promotion is None or environment is None:
         raise refusal(Code.NOTHING_TO_REJECT)
-    await _person_who_writes(miso, actor, origin)
+    resource = authorization.about(environment, promotion.request.release, stream=stream)
+    await authorization.authorize(miso, word.principal, Deed.REJECT, resource, origin=origin)
 
     def decide(now: Promotion | None) -> Sequence[NewRow]:
         if now is None or now.status not in OPEN:
             return []
-        return [row_of(Kind.REJECTED, actor, environment, {"reason": reason, "login": actor.login})]
+        return [row_of(Kind.REJECTED, word.actor, environment, {"reason": reason, "login": word.actor.login})]
 
     done = await journal.record(miso, stream, decide)
     if not done.rows:
@@ -204,11 +225,12 @@ async def reject_release(
     miso: Miso, application: Application, release: Release, word: Word, origin: Origin, reason: Untrusted
 ) -> Ban:
     """Reject a release for good, wherever it might go, and every request for it that has not begun."""
-    await _person_who_writes(miso, word.actor, origin)
+    resource = Resource(application_id=application.id, repository_id=application.repository_id, commit=release.commit)
+    await authorization.authorize(miso, word.principal, Deed.BAN, resource, origin=origin)
     ban = await holds.ban(miso, application, release, word.actor, reason, word.cause)
     for row in await miso.store.promotions(application_id=application.id, commit_prefix=release.commit, limit=200):
         if row.open and row.status in OPEN:
-            await reject(miso, row.stream, word.actor, origin, reason)
+            await reject(miso, row.stream, word, origin, reason)
     return ban
 
 
@@ -217,11 +239,9 @@ async def cancel(miso: Miso, stream: str, word: Word, origin: Origin, reason: st
     promotion, environment = await waiting(miso, stream)
     if promotion is None or environment is None:
         raise refusal(Code.NOTHING_TO_CANCEL)
-    if word.actor != promotion.request.requester:
-        place = await access.bind(miso, origin, environment.stage)
-        accepted = await policies.accepted(miso)
-        if accepted is None or not await access.may(miso, place, word.actor, accepted.policies.operators):
-            raise refusal(Code.NOT_YOURS)
+    deed = Deed.CANCEL if word.actor == promotion.request.requester else Deed.CANCEL_OTHERS
+    resource = authorization.about(environment, promotion.request.release, stream=stream)
+    await authorization.authorize(miso, word.principal, deed, resource, origin=origin)
 
     def decide(now: Promotion | None) -> Sequence[NewRow]:
         if now is None or now.status not in OPEN:
@@ -232,15 +252,6 @@ async def cancel(miso: Miso, stream: str, word: Word, origin: Origin, reason: st
     if not done.rows:
         raise refusal(Code.NOTHING_TO_CANCEL)
     return Outcome(promotion=done.promotion)
-
-
-async def _person_who_writes(miso: Miso, actor: Actor, origin: Origin) -> None:
-    """Rules 5 and 6: for what needs no more than write access, and still a person who has it now."""
-    if actor.kind is not ActorKind.PERSON:
-        raise refusal(Code.BOT_REFUSED)
-    permission = await access.permission(access.facts_of(miso, origin), actor.login, actor.id)
-    if not permission.can_write:
-        raise refusal(Code.PERMISSION_DENIED)
 
 
 async def asked_again(miso: Miso, promotion: Promotion, environment: Environment) -> Asked:

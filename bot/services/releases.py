@@ -15,6 +15,7 @@ from bot.domain import repository_config
 from bot.domain.catalog import Bound
 from bot.domain.codes import Code
 from bot.domain.demands import takes_branch
+from bot.domain.identity import Door, Principal
 from bot.domain.messages import refusal, refusal_of
 from bot.domain.model import Actor, ActorKind, Application, PullRequest, Release, Stage, WorkflowRun
 from bot.domain.promotion import release_as_body, release_from_body
@@ -168,7 +169,7 @@ async def _ask_for_dev(
     bound = place.binding
     ask = Ask(
         cause=f"build:{origin.repository_id}:{release.run_id}:{release.run_attempt}",
-        actor=actor,
+        principal=Principal(actor=actor, door=Door.INSIDE),
         origin=origin,
         release=release,
         pull_request=pull_request,

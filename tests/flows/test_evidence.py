@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from bot.domain.model import Actor, ActorKind, Status
 from bot.domain.model import Stage as Where
+from bot.domain.model import Status
 from bot.domain.rules import Concurrency, RequiredCheck
 from bot.errors import Refused
 from bot.services import approvals, drift, registering
@@ -32,6 +32,7 @@ from tests.flows.stage import Stage
 from tests.flows.test_drift import another, by_hand, environment
 from tests.flows.trouble import quick
 from tests.flows.words import in_test, ruled, waiting
+from tests.people import at, person
 
 Change = Callable[[Stage, Any], Awaitable[None]]
 
@@ -161,7 +162,7 @@ async def meanwhile(stage: Stage, route: str) -> None:
 
 
 def bobs_word(stage: Stage) -> Word:
-    return Word(actor=Actor(kind=ActorKind.PERSON, id=stage.shop.people["bob"], login="bob"), cause="a race")
+    return Word(principal=at(person(stage.shop.people["bob"], "bob")), cause="a race")
 
 
 async def test_revoke_while_the_last_decision_is_made_stops_the_effect(stage: Stage) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bot.domain.model import Actor, ActorKind, Untrusted
+from bot.domain.model import Untrusted
+from bot.domain.rules import Who
 from bot.services import locks, registering
 from bot.services.notes import Note
 from bot.services.previews import PER_HOUR
@@ -13,6 +14,7 @@ from bot.sim import scenarios
 from bot.sim.scenarios import REPOSITORY
 from tests.flows.stage import Stage
 from tests.flows.words import in_test, rows, written
+from tests.people import at, person, with_role
 
 PLAN, CONFIGURATION = "miso / plan", "miso / configuration"
 CONFIG = ".github/miso.yml"
@@ -168,8 +170,9 @@ async def test_rule_20_a_repository_that_is_not_registered_hears_nothing(stage: 
 async def test_a_lock_is_shown_before_anybody_merges(stage: Stage) -> None:
     production = await stage.miso.store.environment(stage.environments["production"])
     assert production is not None
-    owner = Actor(kind=ActorKind.PERSON, id=7, login="olga")
-    await locks.lock(stage.miso, production, owner, Untrusted("load test"), 0, "test")
+    owner = person(7, "olga")
+    place = with_role(owner, "write")
+    await locks.lock(stage.miso, place, production, at(owner), Untrusted("load test"), 0, "test", who=Who())
     pull = await opened(stage, {"app.py": "print(1)\n"})
     [check] = await shown(stage, pull["head_sha"])
     assert check["conclusion"] == "neutral"

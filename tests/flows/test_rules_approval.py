@@ -16,6 +16,7 @@ from bot.sim.scenarios import REPOSITORY
 from tests.flows.between import approved_but_waiting, goes_on, refused
 from tests.flows.stage import Stage
 from tests.flows.words import cleared, in_force, in_test, live, ruled, waiting
+from tests.people import at
 
 
 async def test_rule_10_an_approval_runs_out_and_another_one_counts(stage: Stage) -> None:
@@ -171,15 +172,16 @@ async def test_rule_16_every_verb_that_changes_something_asks_who_it_is(stage: S
         Actor(kind=ActorKind.WORKFLOW, id=bob, login="bob"),
     ]
     for number, stranger in enumerate(strangers):
-        said = promotions.Word(actor=stranger, cause="test")
-        approval = await approvals.approve(stage.miso, before.stream, said, origin)
-        assert approval.decision is not None
-        assert approval.decision.refused
+        said = promotions.Word(principal=at(stranger), cause="test")
+        with pytest.raises(Refused) as approval:
+            await approvals.approve(stage.miso, before.stream, said, origin)
+        with pytest.raises(Refused) as taking_back:
+            await approvals.revoke(stage.miso, before.stream, said)
         with pytest.raises(Refused) as rejection:
-            await promotions.reject(stage.miso, before.stream, stranger, origin, "")
+            await promotions.reject(stage.miso, before.stream, said, origin, "")
         with pytest.raises(Refused) as clearing:
             await holds.clear(
-                stage.miso, place, application, pull["merge_commit_sha"], stranger, Untrusted("because"), "test"
+                stage.miso, place, application, pull["merge_commit_sha"], at(stranger), Untrusted("because"), "test"
             )
         with pytest.raises(Refused) as banning:
             await promotions.reject_release(
@@ -187,17 +189,18 @@ async def test_rule_16_every_verb_that_changes_something_asks_who_it_is(stage: S
             )
         with pytest.raises(Refused) as cancelling:
             await promotions.cancel(stage.miso, before.stream, said, origin, "")
-        codes = {no.value.code for no in (rejection, clearing, banning, cancelling)}
-        assert codes <= {"permission_denied", "bot_refused", "not_yours"}
+        codes = {no.value.code for no in (approval, taking_back, rejection, clearing, banning, cancelling)}
+        assert codes <= {"permission_denied", "bot_refused"}
         for rollback in (False, True):
             ask = promotions.Ask(
                 cause=f"test:{number}:{rollback}",
-                actor=stranger,
+                principal=at(stranger),
                 origin=origin,
                 release=request.release,
                 rollback=rollback,
             )
-            outcome = await promotions.request(stage.miso, ask, place, application, environment)
-            assert outcome.promotion is None
+            with pytest.raises(Refused) as asking:
+                await promotions.request(stage.miso, ask, place, application, environment)
+            assert asking.value.code in {"permission_denied", "bot_refused"}
     after = await stage.latest("production")
     assert (after.stream, after.status, after.approvals) == (before.stream, Status.REQUESTED, ())

@@ -11,9 +11,11 @@ import pytest
 from bot.domain.codes import Code
 from bot.domain.environments import rebuild
 from bot.domain.model import Actor, ActorKind, EnvironmentState, Lock, Untrusted
+from bot.domain.rules import PolicySet, Who
 from bot.errors import Refused
-from bot.services import locks
+from bot.services import locks, policies
 from bot.services.notes import Note
+from tests.people import at, with_role
 from tests.services.indoors import Indoors, indoors
 from tests.sources import modules
 from tests.store.builders import environment
@@ -33,13 +35,12 @@ async def here(tmp_path: Path) -> AsyncIterator[Indoors]:
 
 async def lock(here: Indoors, who: Actor, reason: str = "a fair", *, hours: int = 0, cause: str = "comment:1") -> Lock:
     until_us = here.clock.now_us() + hours * HOUR if hours else 0
-    return await locks.lock(here.miso, PLACE, who, Untrusted(reason), until_us, cause)
+    place = with_role(who, "write")
+    return await locks.lock(here.miso, place, PLACE, at(who), Untrusted(reason), until_us, cause, who=Who())
 
 
-async def unlock(
-    here: Indoors, who: Actor, reason: str = "", *, may_take: bool = False, cause: str = "comment:9"
-) -> Lock:
-    return await locks.unlock(here.miso, PLACE, who, Untrusted(reason), cause, may_take=may_take)
+async def unlock(here: Indoors, who: Actor, reason: str = "", *, role: str = "write", cause: str = "comment:9") -> Lock:
+    return await locks.unlock(here.miso, with_role(who, role), PLACE, at(who), Untrusted(reason), cause)
 
 
 async def state(here: Indoors) -> EnvironmentState:
@@ -89,13 +90,23 @@ async def test_the_owner_changes_reason_and_end_and_nobody_else_does(here: Indoo
 
 
 async def test_another_person_takes_it_off_only_with_a_right_and_a_reason(here: Indoors) -> None:
+    await policies.adopt(here.miso, PolicySet(), "a file")
     given = await lock(here, ANN)
     assert await refused(unlock(here, BOB, "I want to")) is Code.NOT_YOURS
-    assert await refused(unlock(here, BOB, "  ", may_take=True)) is Code.REASON_MISSING
+    assert await refused(unlock(here, BOB, "  ", role="maintain")) is Code.REASON_MISSING
     assert (await state(here)).lock == given
-    assert await unlock(here, BOB, "ann is away", may_take=True) == given
+    assert await unlock(here, BOB, "ann is away", role="maintain") == given
     [_, off] = await here.miso.store.stream(locks.stream_of(PLACE.id))
     assert (off.actor_id, off.body["reason"]) == (BOB.id, "ann is away")
+
+
+async def test_rule_5_who_may_only_read_keeps_nobody_out(here: Indoors) -> None:
+    place = with_role(ANN, "read")
+    attempt = locks.lock(here.miso, place, PLACE, at(ANN), Untrusted("mine"), 0, "comment:1", who=Who())
+    assert await refused(attempt) is Code.PERMISSION_DENIED
+    await lock(here, BOB)
+    assert await refused(unlock(here, ANN, "mine", role="read")) is Code.PERMISSION_DENIED
+    assert await kinds(here) == [Note.ENVIRONMENT_LOCKED]
 
 
 async def test_a_lock_needs_a_reason(here: Indoors) -> None:

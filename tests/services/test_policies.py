@@ -12,10 +12,11 @@ from bot.domain import policy_story
 from bot.domain.codes import Code
 from bot.domain.model import SYSTEM, Append, NewRow, Stage
 from bot.domain.rules import Freeze, Policy, PolicySet, Who
-from bot.services import policies
+from bot.services import agreements, policies
 from bot.services.notes import Note
 from bot.store import SqliteStore
 from tests.domain.given import PRODUCTION
+from tests.people import at
 from tests.services.replicas import ANN, BOB, EVE, FILE, HASH, LOOSE, STRICT, in_force, kinds, refused, with_production
 
 # --- files -----------------------------------------------------------------------------------------------------------
@@ -23,7 +24,7 @@ from tests.services.replicas import ANN, BOB, EVE, FILE, HASH, LOOSE, STRICT, in
 
 async def test_without_any_policy_nothing_is_in_force(miso: Miso) -> None:
     assert await policies.accepted(miso) is None
-    assert await refused(policies.agree(miso, ANN, HASH, "comment:1")) == Code.NOT_ADMINISTRATOR
+    assert await refused(agreements.agree(miso, at(ANN), HASH, "comment:1")) == Code.NOT_ADMINISTRATOR
 
 
 async def test_the_first_file_is_version_one(miso: Miso) -> None:
@@ -101,7 +102,7 @@ async def test_a_file_that_goes_back_withdraws_its_proposal(miso: Miso) -> None:
     for file in (STRICT, LOOSE, STRICT):
         await policies.adopt(miso, file, FILE)
     assert await policies.pending(miso) is None
-    assert await refused(policies.agree(miso, ANN, HASH, "comment:1")) == Code.POLICY_NOT_PROPOSED
+    assert await refused(agreements.agree(miso, at(ANN), HASH, "comment:1")) == Code.POLICY_NOT_PROPOSED
     await policies.adopt(miso, LOOSE, FILE)
     assert await policies.pending(miso) is not None
 
@@ -110,9 +111,9 @@ async def test_a_tightening_ends_what_was_proposed_against_the_policy_before(mis
     """Whoever agreed looked at the difference from something that is no longer in force."""
     for file in (STRICT, LOOSE):
         await policies.adopt(miso, file, FILE)
-    await policies.agree(miso, ANN, HASH, "comment:1")
+    await agreements.agree(miso, at(ANN), HASH, "comment:1")
     await policies.adopt(miso, with_production(STRICT, soak_minutes=60), FILE)
-    assert await refused(policies.agree(miso, BOB, HASH, "comment:2")) == Code.POLICY_NOT_PROPOSED
+    assert await refused(agreements.agree(miso, at(BOB), HASH, "comment:2")) == Code.POLICY_NOT_PROPOSED
     await policies.adopt(miso, LOOSE, FILE)
     waits = await policies.pending(miso)
     assert waits is not None
@@ -129,7 +130,7 @@ async def test_a_policy_that_a_newer_version_wrote_allows_nothing_and_is_left_al
     assert await policies.accepted(miso) is None
     before = await kinds(miso)
     assert (await policies.adopt(miso, LOOSE, FILE)).newer
-    assert await refused(policies.agree(miso, ANN, HASH, "comment:1")) == Code.NOT_ADMINISTRATOR
+    assert await refused(agreements.agree(miso, at(ANN), HASH, "comment:1")) == Code.NOT_ADMINISTRATOR
     assert await kinds(miso) == before
 
 

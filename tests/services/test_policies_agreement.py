@@ -11,8 +11,9 @@ from bot.context import Miso
 from bot.domain import policy_story
 from bot.domain.codes import Code
 from bot.domain.model import SYSTEM, Actor, ActorKind
-from bot.services import policies
+from bot.services import agreements, policies
 from bot.services.notes import Note
+from tests.people import at
 from tests.services.replicas import ANN, BOB, EVE, FILE, HASH, LOOSE, STRICT, in_force, kinds, refused, with_production
 
 
@@ -25,17 +26,17 @@ async def proposed(replicas: tuple[Miso, Miso]) -> tuple[Miso, Miso]:
 
 async def test_one_administrator_alone_loosens_nothing(proposed: tuple[Miso, Miso]) -> None:
     one, two = proposed
-    first = await policies.agree(one, ANN, HASH[:12], "comment:1")
+    first = await agreements.agree(one, at(ANN), HASH[:12], "comment:1")
     assert (first.accepted, first.needed) == (None, 1)
-    assert await refused(policies.agree(two, ANN, HASH[:12], "comment:2")) == Code.ALREADY_APPROVED
+    assert await refused(agreements.agree(two, at(ANN), HASH[:12], "comment:2")) == Code.ALREADY_APPROVED
     assert await in_force(two) == (1, STRICT)
 
 
 async def test_two_administrators_put_it_in_force_on_every_replica(proposed: tuple[Miso, Miso]) -> None:
     one, two = proposed
     assert await in_force(two) == (1, STRICT)
-    await policies.agree(one, ANN, HASH[:12], "comment:1")
-    second = await policies.agree(two, BOB, HASH, "comment:2")
+    await agreements.agree(one, at(ANN), HASH[:12], "comment:1")
+    second = await agreements.agree(two, at(BOB), HASH, "comment:2")
     assert second.accepted is not None
     assert [account.id for account in second.accepted.by] == [ANN.id, BOB.id]
     assert second.accepted.loosens
@@ -45,7 +46,9 @@ async def test_two_administrators_put_it_in_force_on_every_replica(proposed: tup
 
 async def test_both_at_once_are_two_and_not_one(proposed: tuple[Miso, Miso]) -> None:
     one, two = proposed
-    await asyncio.gather(policies.agree(one, ANN, HASH, "comment:1"), policies.agree(two, BOB, HASH, "comment:2"))
+    await asyncio.gather(
+        agreements.agree(one, at(ANN), HASH, "comment:1"), agreements.agree(two, at(BOB), HASH, "comment:2")
+    )
     assert await in_force(one) == (2, LOOSE)
     assert await kinds(one) == [
         Note.POLICY_ACCEPTED,
@@ -70,15 +73,16 @@ async def test_rule_6_and_9_only_a_person_with_the_number_is_an_administrator(
     proposed: tuple[Miso, Miso], stranger: Actor
 ) -> None:
     miso, _ = proposed
-    assert await refused(policies.agree(miso, stranger, HASH, "comment:1")) == Code.NOT_ADMINISTRATOR
-    assert await refused(policies.reject(miso, stranger, HASH, "comment:1")) == Code.NOT_ADMINISTRATOR
+    code = Code.NOT_ADMINISTRATOR if stranger.kind is ActorKind.PERSON else Code.BOT_REFUSED
+    assert await refused(agreements.agree(miso, at(stranger), HASH, "comment:1")) == code
+    assert await refused(agreements.reject(miso, at(stranger), HASH, "comment:1")) == code
 
 
 @pytest.mark.parametrize("hash_", ["", HASH[:11], "0" * 12, HASH[:12] + "0" * 52, HASH + "0"])
 async def test_somebody_who_names_another_hash_agrees_to_nothing(proposed: tuple[Miso, Miso], hash_: str) -> None:
     miso, _ = proposed
-    assert await refused(policies.agree(miso, ANN, hash_, "comment:1")) == Code.POLICY_NOT_PROPOSED
-    assert await refused(policies.reject(miso, ANN, hash_, "comment:1")) == Code.POLICY_NOT_PROPOSED
+    assert await refused(agreements.agree(miso, at(ANN), hash_, "comment:1")) == Code.POLICY_NOT_PROPOSED
+    assert await refused(agreements.reject(miso, at(ANN), hash_, "comment:1")) == Code.POLICY_NOT_PROPOSED
 
 
 async def test_whom_the_proposal_itself_names_cannot_agree_to_it(miso: Miso) -> None:
@@ -86,16 +90,18 @@ async def test_whom_the_proposal_itself_names_cannot_agree_to_it(miso: Miso) -> 
     for file in (STRICT, crowd):
         await policies.adopt(miso, file, FILE)
     hash_ = policy_story.hash_of(crowd)
-    assert await refused(policies.agree(miso, EVE, hash_, "comment:1")) == Code.NOT_ADMINISTRATOR
+    assert await refused(agreements.agree(miso, at(EVE), hash_, "comment:1")) == Code.NOT_ADMINISTRATOR
 
 
 async def test_a_comment_that_is_delivered_twice_is_told_the_same(proposed: tuple[Miso, Miso]) -> None:
     one, two = proposed
     for cause, actor in (("comment:1", ANN), ("comment:2", BOB)):
-        assert await policies.agree(one, actor, HASH, cause) == await policies.agree(two, actor, HASH, cause)
+        assert await agreements.agree(one, at(actor), HASH, cause) == await agreements.agree(
+            two, at(actor), HASH, cause
+        )
     before = await kinds(one)
     # The first one's again, long after: what it came to then.
-    assert (await policies.agree(two, ANN, HASH, "comment:1")).needed == 1
+    assert (await agreements.agree(two, at(ANN), HASH, "comment:1")).needed == 1
     assert await kinds(one) == before
 
 
@@ -103,12 +109,12 @@ async def test_one_administrators_no_ends_it_and_the_same_file_does_not_ask_agai
     proposed: tuple[Miso, Miso],
 ) -> None:
     one, two = proposed
-    await policies.agree(one, ANN, HASH, "comment:1")
-    no = await policies.reject(two, BOB, HASH, "comment:2")
-    assert no == await policies.reject(one, BOB, HASH, "comment:2")
+    await agreements.agree(one, at(ANN), HASH, "comment:1")
+    no = await agreements.reject(two, at(BOB), HASH, "comment:2")
+    assert no == await agreements.reject(one, at(BOB), HASH, "comment:2")
     await policies.adopt(one, LOOSE, FILE)
     assert await policies.pending(one) is None
-    assert await refused(policies.agree(one, ANN, HASH, "comment:3")) == Code.POLICY_NOT_PROPOSED
+    assert await refused(agreements.agree(one, at(ANN), HASH, "comment:3")) == Code.POLICY_NOT_PROPOSED
     # The file changes, and changes back: that is a new question.
     for file in (STRICT, LOOSE):
         await policies.adopt(two, file, FILE)
@@ -119,10 +125,10 @@ async def test_one_administrators_no_ends_it_and_the_same_file_does_not_ask_agai
 
 async def test_another_loosening_takes_the_place_of_the_first(proposed: tuple[Miso, Miso]) -> None:
     miso, _ = proposed
-    await policies.agree(miso, ANN, HASH, "comment:1")
+    await agreements.agree(miso, at(ANN), HASH, "comment:1")
     other = with_production(STRICT, approvals=1, approval_hours=48)
     await policies.adopt(miso, other, FILE)
     waits = await policies.pending(miso)
     assert waits is not None
     assert (waits.hash, waits.agreed) == (policy_story.hash_of(other), ())
-    assert await refused(policies.agree(miso, BOB, HASH, "comment:2")) == Code.POLICY_NOT_PROPOSED
+    assert await refused(agreements.agree(miso, at(BOB), HASH, "comment:2")) == Code.POLICY_NOT_PROPOSED
