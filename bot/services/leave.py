@@ -96,24 +96,25 @@ async def to_deploy(miso: Miso, place: Place, bound: Bound, running: Running) ->
             raise Undecided(held or refusal_of(decision), decision.rules)
         return Leave(release=carrying.request.release, promotion=carrying)
     release, missing = await _release(miso, place, bound, running)
-    ask = Ask(cause="exchange", actor=running.actor, origin=_origin(place), release=release)
+    ask = Ask(cause="exchange", principal=running.principal, origin=_origin(place), release=release)
     decision = await promotions.explain(miso, ask, place, bound.application, bound.environment)
     if not decision.allowed or release is None:
         raise Undecided(held or missing or _why(decision, bound), decision.rules)
     return Leave(release=release)
 
 
-async def promote(miso: Miso, place: Place, bound: Bound, running: Running, leave: Leave) -> Outcome:
-    """The promotion that carries it: the one that is there, or a new one in the workflow's name.
+async def promote(miso: Miso, principal: Principal, place: Place, bound: Bound, running: Running) -> Outcome:
+    """The promotion that carries it: the one that is there, or a new one in the name of the token's workflow.
 
     A build that deploys itself and the webhook of its end tell one story, so that neither is refused for the other.
     """
+    leave = await to_deploy(miso, place, bound, running)
     if leave.promotion is not None:
         return Outcome(promotion=leave.promotion)
     release, repository = leave.release, place.identity.id
     own = (release.run_id, release.run_attempt) == (running.run_id, running.run_attempt)
     cause = f"{'build' if own else 'workflow'}:{repository}:{running.run_id}:{running.run_attempt}"
-    ask = Ask(cause=cause, actor=running.actor, origin=_origin(place), release=release)
+    ask = Ask(cause=cause, principal=principal, origin=_origin(place), release=release)
     return await promotions.request(miso, ask, place, bound.application, bound.environment)
 
 

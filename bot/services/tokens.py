@@ -2,8 +2,8 @@
 
 `bot.services.exchange` makes one with `issue`; `bot.web.auth` turns one into a principal. The store knows a token by
 its SHA-256 alone, and whether it was revoked, which nobody can see who only verifies its signature. Every use is a row
-of the ledger. A token of a release that is held or rejected opens nothing from that moment on: that is asked at each
-use, and needs no list of tokens.
+of the ledger. A release that is held or rejected takes what its tokens open with it from that moment on, because each
+use that reaches anything is decided anew; all that is left is to read how it ended.
 """
 
 from __future__ import annotations
@@ -108,10 +108,10 @@ async def issue(miso: Miso, claims: DeployClaims, *, spends: Keep, because: Mapp
 async def principal(miso: Miso, token: str, *, use: str = "api") -> Principal:
     """Whoever holds this token, with all that it opens. Writes the use down; `use` names the door or route.
 
-    Raises Refused: `token_invalid`, `token_revoked`, or why its release must not go on.
+    Raises Refused: `token_invalid` or `token_revoked`.
     """
     own = miso.oidc.read_own(token)
-    await _open(miso, await miso.store.kept(KIND, own.token_hash), own.deploy.environment_id)
+    await _known(miso, await miso.store.kept(KIND, own.token_hash), own.deploy.environment_id)
     actor = starter(own.deploy.actor_id)
     grant = grant_of(own.deploy, own.token_hash)
     await write_use(miso, grant, actor, Note.TOKEN_USED, use)
@@ -129,11 +129,12 @@ def grant_of(claims: DeployClaims, token_hash: str) -> Grant:
         run_id=claims.run_id,
         run_attempt=claims.run_attempt,
         expires_us=claims.expires_us,
+        started_by=claims.actor_id,
     )
 
 
-async def _open(miso: Miso, kept: Kept | None, environment_id: str) -> Kept:
-    """The row of a token that opens something now. Raises Refused for any other."""
+async def _known(miso: Miso, kept: Kept | None, environment_id: str) -> Bound:
+    """Where a token leads that was neither revoked nor outlived its registration. Raises Refused for any other."""
     if kept is None or kept.owner != environment_id:
         raise refusal(Code.TOKEN_INVALID)
     if kept.body["revoked_us"]:
@@ -144,10 +145,7 @@ async def _open(miso: Miso, kept: Kept | None, environment_id: str) -> Kept:
         raise refusal(Code.TOKEN_REVOKED)
     if application.repository_id != kept.body["repository"]:
         raise refusal(Code.TOKEN_REVOKED)
-    held = await gates.held(miso, Bound(application=application, environment=environment), str(kept.body["commit"]))
-    if held is not None:
-        raise held
-    return kept
+    return Bound(application=application, environment=environment)
 
 
 async def write_use(miso: Miso, grant: Grant, actor: Actor, kind: Note, use: str) -> None:
@@ -186,7 +184,9 @@ async def introspect(miso: Miso, token: str, *, bearer: str = "", asker: Princip
                 return {"active": False}
             await authorize(miso, asker, Deed.READ_TOKENS, Resource())
         own = miso.oidc.read_own(token)
-        await _open(miso, await miso.store.kept(KIND, own.token_hash), own.deploy.environment_id)
+        bound = await _known(miso, await miso.store.kept(KIND, own.token_hash), own.deploy.environment_id)
+        if await gates.held(miso, bound, own.deploy.commit) is not None:
+            return {"active": False}
     except Refused:
         return {"active": False}
     said = own.deploy

@@ -147,7 +147,7 @@ def _deployment(
         state=state,
         description=line,
         environment=environment.github_name,
-        environment_url=_address(promotion, environment) if promotion.status is Status.LIVE else "",
+        environment_url=address(promotion, environment) if promotion.status is Status.LIVE else "",
         log_url=_checked(links.log_url or links.details_url),
         retires_older=environment.stage is not Stage.PRODUCTION,
     )
@@ -274,7 +274,8 @@ def _checked(url: str) -> str:
     return url if _URL.fullmatch(url) else ""
 
 
-def _address(promotion: Promotion, environment: Environment) -> str:
+def address(promotion: Promotion, environment: Environment) -> str:
+    """Where it answers; empty where Azure gave no host."""
     host = promotion.host
     if not _HOST.fullmatch(host):
         return ""
