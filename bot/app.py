@@ -26,7 +26,7 @@ from bot.context import Clock, Miso
 from bot.github.client import GitHubWindow
 from bot.images import ImagesWindow
 from bot.oidc.issue import Issuer
-from bot.oidc.keys import open_ring
+from bot.oidc.opening import open_rings
 from bot.probe import ProbeWindow
 from bot.services import policies, registering
 from bot.settings import Settings
@@ -90,7 +90,24 @@ async def building(settings: Settings, *, clock: Clock | None = None, adopts: bo
             settings.store_path, clock_us=clock.now_us, seal=Seal.at(settings.data_dir / "seal.key")
         )
         stack.push_async_callback(store.close)
-        issuer = Issuer(settings.public_url, open_ring(settings.keys_dir), clock.now_us)
+        rings = await open_rings(
+            settings.keys_dir,
+            issuer=settings.public_url,
+            now_us=clock.now_us,
+            key_days=settings.key_days,
+            publish_hours=settings.key_publish_hours,
+            keep_hours=settings.key_keep_hours,
+            session_hours=settings.session_hours,
+            client=settings.sign_in == "oidc",
+        )
+        issuer = Issuer(
+            settings.public_url,
+            rings,
+            clock.now_us,
+            audience=settings.token_audience,
+            client_id=settings.sign_in_client_id,
+            device=settings.device_sign_in,
+        )
         azure = AzureWindow(
             owner=rules.controller,
             session=for_azure,
@@ -136,7 +153,7 @@ async def building(settings: Settings, *, clock: Clock | None = None, adopts: bo
         await registering.import_files(miso, settings.catalog_files())
         if adopts:
             await policies.adopt(miso, settings.policies, str(settings.config_dir / "policy.yml"))
-        issuer.warm(environment.id for environment in await store.environments())
+        await issuer.warm(environment.id for environment in await store.environments())
         worker = Worker(miso, router, _event, holder())
         yield Running(miso=miso, worker=worker, web=application(miso, settings), azure=azure, issuer=issuer)
 

@@ -25,7 +25,7 @@ class State(StrEnum):
     REMOVED = "removed"
     """Nothing that it signed is valid any more."""
     WITHDRAWN = "withdrawn"
-    """Taken out of its life by a person: nothing that it signed is believed."""
+    """Taken out of its life by a person: nothing that it signed is believed. Told of for a while, then removed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ def retired_us(life: KeyLife, lives: Sequence[KeyLife]) -> int | None:
 def state(life: KeyLife, lives: Sequence[KeyLife], now_us: int, spans: Spans) -> State:
     """Where `life`, which is one of `lives`, is now."""
     if life.withdrawn_us:
-        return State.WITHDRAWN
+        return State.WITHDRAWN if now_us < life.withdrawn_us + spans.keep_us else State.REMOVED
     present = signing(lives, now_us)
     if present is None or present.name == life.name:
         return State.SIGNING
@@ -130,5 +130,7 @@ def next_change_us(life: KeyLife, lives: Sequence[KeyLife], now_us: int, spans: 
         case State.RETIRED:
             ended = retired_us(life, lives)
             return None if ended is None else ended + spans.keep_us
-        case _:
+        case State.WITHDRAWN:
+            return life.withdrawn_us + spans.keep_us
+        case State.REMOVED:
             return None

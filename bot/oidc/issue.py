@@ -1,78 +1,274 @@
-"""The issuer: short-lived assertions for Entra, and the two documents by which Entra checks them.
+"""The issuer: short-lived assertions, deploy tokens, and the documents by which others check what Miso signs.
 
 The Azure window gets `Issuer.assertion` as a plain synchronous callable (azure-identity calls it on the event loop, so
-it must be quick); `bot.web.oidc` serves `discovery` and `jwks`. It never calls out and never signs for anybody else.
+it must be quick); `bot.web.oidc` serves `discovery` and `jwks`. It never calls out but to its own key vault, and each
+kind of token has keys of its own: what one of them signed is nothing to whoever trusts another.
 """
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import hmac
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from cachetools import LRUCache
 
-from bot.oidc.keys import TERMS, KeyRing
+from bot import telemetry
+from bot.domain.claims import DeployClaims, OwnClaims, SignedClaims
+from bot.domain.codes import Code
+from bot.domain.messages import explain, refusal
+from bot.domain.trust import Book
+from bot.errors import MisoError, Transient
+from bot.oidc import own
+from bot.oidc.jws import compact, signing_input
+from bot.oidc.keys import TERMS, SigningKey, Use
+from bot.oidc.rings import Ring, Rings
+from bot.oidc.verify import SubjectReader
+
+log = telemetry.logger("issuer")
 
 LIFE_S = 600
 """How long an assertion is valid. Entra needs seconds."""
+LEAST_S = 60
+"""What an assertion that was signed ahead must still be good for."""
+CLIENT_LIFE_S = 120
 SECOND = 1_000_000
 JWKS_PATH = "/.well-known/jwks"
 DISCOVERY_PATH = "/.well-known/openid-configuration"
+GRANT_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+GRANTS_OF_PEOPLE = ("urn:ietf:params:oauth:grant-type:device_code", "refresh_token")
+SIGN_IN_SUBJECT = "miso:signin"
+AT_ONCE = 8
+"""Signatures that a vault is asked for side by side."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """An assertion, when it was made and by which key."""
+
+    at_us: int
+    kid: str
+    token: str
 
 
 class Issuer:
-    """Speaks for environments under one issuer address. `now_us` is the clock, microseconds UTC."""
+    """Speaks under one issuer address. `now_us` is the clock, microseconds UTC.
 
-    def __init__(self, issuer_url: str, ring: KeyRing, now_us: Callable[[], int]) -> None:
+    `audience` is that of our own tokens, the issuer's address where it is empty; `client_id` is how another sign-in
+    service knows Miso; `device` whether the command line may sign in; `book` and `subjects` whose tokens are read.
+    """
+
+    def __init__(
+        self,
+        issuer_url: str,
+        rings: Rings,
+        now_us: Callable[[], int],
+        *,
+        audience: str = "",
+        client_id: str = "",
+        device: bool = True,
+        book: Book | None = None,
+        subjects: SubjectReader | None = None,
+    ) -> None:
         self._issuer = issuer_url
-        self._ring = ring
+        self._audience = audience or issuer_url
+        self._client_id = client_id
+        self._device = device
+        self._book = book or Book()
+        self._subjects = subjects
+        self._rings = rings
         self._now_us = now_us
-        # An environment's assertion with the time it was made.
-        self._made: LRUCache[str, tuple[int, str]] = LRUCache(maxsize=4096)
+        # By subject. Those that were asked for are signed ahead, where a key is not at hand.
+        self._made: LRUCache[str, Made] = LRUCache(maxsize=4096)
+        self._wanted: LRUCache[str, None] = LRUCache(maxsize=4096)
+        if self._audience == TERMS[Use.ASSERTION].audience:
+            raise ValueError("our own tokens cannot have the audience of assertions for Entra")
+
+    # --- assertions for Entra
 
     def assertion(self, environment_id: str) -> str:
-        """A JWT whose subject is `miso:env:<environment id>`, valid for at least half of its life.
+        """A JWT whose subject is `miso:env:<environment id>`, for Entra, valid for a minute at least.
 
-        Signing takes under a millisecond, and happens once in half a life. Raises ValueError for anything but a
-        canonical lower-case GUID, so that no other kind of subject can be asked for.
+        Signing takes under a millisecond, and happens once in half a life; with keys in a vault it was done ahead by
+        `tend`, and Transient (`key_vault_unavailable`) is raised where there is none. Raises ValueError for anything
+        but a canonical lower-case GUID, so that no other kind of subject can be asked for.
         """
-        made = self._made.get(environment_id)
-        now = self._now_us()
-        if made is not None and 0 <= now - made[0] < LIFE_S * SECOND // 2:
-            return made[1]
-        if str(UUID(environment_id)) != environment_id:
-            raise ValueError("an environment is named by a lower-case GUID")
-        token = self._sign(subject(environment_id), now // SECOND)
-        self._made[environment_id] = (now, token)
-        return token
+        return self._ready(subject(environment_id))
 
-    def warm(self, environment_ids: Iterable[str]) -> None:
+    def sign_in_assertion(self) -> str:
+        """The same with the subject `miso:signin`: Miso itself, where people sign in with Entra."""
+        return self._ready(SIGN_IN_SUBJECT)
+
+    async def workflow_assertion(self, environment_id: str) -> str:
+        """An assertion for Entra whose subject is `miso:workflow:<environment id>`, and never another."""
+        return await self._signed(self._rings.assertion, self._claims(workflow_subject(environment_id)))
+
+    async def warm(self, environment_ids: Iterable[str]) -> None:
         """Sign ahead for these, so that their first deployment does not wait."""
         for environment_id in environment_ids:
-            self.assertion(environment_id)
+            self._wanted[subject(environment_id)] = None
+        await self._ahead()
+
+    async def tend(self) -> None:
+        """Look after the keys, and sign ahead what a vault signs. Cheap when nothing is due; never raises for it."""
+        await self._rings.tend()
+        await self._ahead()
+
+    # --- tokens of other issuers
+
+    @property
+    def trust(self) -> Book:
+        """The trust rules of `config/trust`, compiled once."""
+        return self._book
+
+    async def read_subject(self, token: str) -> SignedClaims:
+        """A subject token of a listed issuer, verified in all but what the registry must say (rules 18 and 30).
+
+        Raises Refused with a code of its own for each thing that is wrong, Transient (`issuer_unavailable`).
+        """
+        if self._subjects is None:
+            raise refusal(Code.ISSUER_REFUSED)
+        return await self._subjects.read(token, audience=self._audience)
+
+    # --- for other doors
+
+    async def client_assertion(self, endpoint: str) -> str:
+        """Who we are, to the token endpoint of the sign-in service that was configured, by `private_key_jwt`."""
+        parts = urlsplit(endpoint)
+        if not self._client_id or self._rings.client is None:
+            raise ValueError("no sign-in service is configured that asks for it")
+        if parts.scheme not in ("https", "http") or not parts.hostname or endpoint == self._audience:
+            raise ValueError("a client assertion is for another service's token endpoint")
+        now = self._now_us() // SECOND
+        claims = {"iss": self._client_id, "sub": self._client_id, "iat": now, "nbf": now, "exp": now + CLIENT_LIFE_S}
+        return await self._signed(self._rings.client, {**claims, "jti": uuid4().hex}, endpoint)
+
+    async def issue(self, claims: DeployClaims) -> str:
+        """A signed deploy token. Raises Transient (`key_vault_unavailable`)."""
+        return await self._signed(self._rings.token, own.written(claims, self._issuer), self._audience)
+
+    def read_own(self, token: str) -> OwnClaims:
+        """A deploy token of ours. Raises Refused (`token_invalid`); revocation is the store's to know."""
+        find = self._rings.token.find
+        return own.read(token, issuer=self._issuer, audience=self._audience, find=find, now_us=self._now_us())
+
+    def stamp(self, purpose: str, text: str) -> str:
+        """A keyed hash of this text for this purpose: for forms and cookies."""
+        key = self._rings.cookie.current
+        return f"{key.kid}.{_keyed(key.secret, purpose, text)}"
+
+    def stamped(self, purpose: str, text: str, stamp: str) -> bool:
+        """Whether a stamp was made here, by a key that still counts. In constant time but for the key's name."""
+        kid, _, mac = stamp.partition(".")
+        key = self._rings.cookie.find(kid)
+        return key is not None and hmac.compare_digest(_keyed(key.secret, purpose, text).encode(), mac.encode())
+
+    # --- documents
 
     def discovery(self) -> Mapping[str, Any]:
-        """As far as federation reads https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata."""
+        """https://www.rfc-editor.org/rfc/rfc8414#section-2 and, as far as federation reads it,
+        https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata.
+        """
+        at_the_device = {"device_authorization_endpoint": self._issuer + "/oidc/device_authorization"}
         return {
             "issuer": self._issuer,
             "jwks_uri": self._issuer + JWKS_PATH,
+            "token_endpoint": self._issuer + "/oidc/token",
+            "introspection_endpoint": self._issuer + "/oidc/introspect",
+            "revocation_endpoint": self._issuer + "/oidc/revoke",
+            **(at_the_device if self._device else {}),
+            "grant_types_supported": [GRANT_EXCHANGE, *(GRANTS_OF_PEOPLE if self._device else ())],
+            # A workflow proves itself by its subject token, a person by a code; there are no clients with secrets.
+            "token_endpoint_auth_methods_supported": ["none"],
+            "introspection_endpoint_auth_methods_supported": ["none", "Bearer"],
+            "revocation_endpoint_auth_methods_supported": ["none"],
             "response_types_supported": ["id_token"],
             "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": [TERMS[self._ring.use].algorithm],
-            "scopes_supported": ["openid"],
+            "id_token_signing_alg_values_supported": [TERMS[Use.ASSERTION].algorithm],
+            "scopes_supported": ["openid", "deploy"],
             "claims_supported": ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"],
         }
 
     def jwks(self) -> Mapping[str, Any]:
-        """The public keys, newest last."""
-        return self._ring.jwks()
+        """The public keys of every use, each with `kid`, `use` and `alg`."""
+        return self._rings.jwks()
 
-    def _sign(self, sub: str, now: int) -> str:
-        claims = {"iss": self._issuer, "sub": sub, "iat": now, "nbf": now, "exp": now + LIFE_S, "jti": uuid4().hex}
-        return self._ring.current.sign(claims)
+    # --- signing
+
+    def _ready(self, sub: str) -> str:
+        now = self._now_us()
+        made = self._made.get(sub)
+        key = self._rings.assertion.current
+        if made is not None and made.kid == key.kid and 0 <= now - made.at_us < LIFE_S * SECOND // 2:
+            return made.token
+        if key.at_hand:
+            data = signing_input(key, {**self._claims(sub), "aud": TERMS[Use.ASSERTION].audience})
+            made = Made(at_us=now, kid=key.kid, token=compact(key, data, key.sign_now(data)))
+            self._made[sub] = made
+            return made.token
+        self._wanted[sub] = None
+        counts = made is not None and self._rings.assertion.find(made.kid) is not None
+        if made is not None and counts and 0 <= now - made.at_us < (LIFE_S - LEAST_S) * SECOND:
+            return made.token
+        raise Transient(Code.KEY_VAULT_UNAVAILABLE, explain(Code.KEY_VAULT_UNAVAILABLE).sentence)
+
+    async def _ahead(self) -> None:
+        """Sign for every subject that was asked for and whose assertion is half over, or of a key before."""
+        now, kid = self._now_us(), self._rings.assertion.current.kid
+        due = [sub for sub in list(self._wanted) if not self._fresh(self._made.get(sub), kid, now)]
+        limit = asyncio.Semaphore(AT_ONCE)
+
+        async def one(sub: str) -> None:
+            async with limit:
+                try:
+                    token = await self._signed(self._rings.assertion, self._claims(sub))
+                except MisoError as fault:
+                    log.warning("assertion not signed ahead", code=getattr(fault, "code", ""))
+                    return
+                self._made[sub] = Made(at_us=now, kid=kid, token=token)
+
+        await asyncio.gather(*(one(sub) for sub in due))
+
+    @staticmethod
+    def _fresh(made: Made | None, kid: str, now: int) -> bool:
+        return made is not None and made.kid == kid and 0 <= now - made.at_us < LIFE_S * SECOND // 2
+
+    def _claims(self, sub: str) -> Mapping[str, Any]:
+        now = self._now_us() // SECOND
+        return {"iss": self._issuer, "sub": sub, "iat": now, "nbf": now, "exp": now + LIFE_S, "jti": uuid4().hex}
+
+    async def _signed(self, ring: Ring[SigningKey], claims: Mapping[str, Any], audience: str = "") -> str:
+        """The audience belongs to the use; where it is configured, to whoever asks here."""
+        key = ring.current
+        fixed = TERMS[ring.use].audience
+        if fixed and audience:
+            raise ValueError("the audience belongs to the key's use")
+        data = signing_input(key, {**claims, "aud": fixed or audience})
+        return compact(key, data, await key.sign(data))
 
 
 def subject(environment_id: str) -> str:
     """The subject that the environment's federated credential must name, exactly."""
-    return f"miso:env:{environment_id}"
+    return f"miso:env:{_guid(environment_id)}"
+
+
+def workflow_subject(environment_id: str) -> str:
+    """The subject of a federated credential for the environment's workflows, where an operator allows those."""
+    return f"miso:workflow:{_guid(environment_id)}"
+
+
+def _guid(environment_id: str) -> str:
+    if str(UUID(environment_id)) != environment_id:
+        raise ValueError("an environment is named by a lower-case GUID")
+    return environment_id
+
+
+def _keyed(key: bytes, purpose: str, text: str) -> str:
+    """Purpose and text cannot run into one another: the purpose's length stands before both."""
+    said = f"{len(purpose)}:{purpose}{text}".encode()
+    return hmac.new(key, said, hashlib.sha256).hexdigest()

@@ -14,8 +14,9 @@ from uuid import UUID
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from bot.clock import SystemClock
 from bot.oidc.issue import Issuer
-from bot.oidc.keys import open_ring
+from bot.oidc.opening import open_rings
 from tests.bench.figures import Figure, median
 
 _SIGNS = re.compile(r"^rsa\s+2048 bits\s.*?(\d+\.\d)\s+\d+\.\d", re.M)
@@ -25,7 +26,8 @@ async def measure(*, rounds: int, seconds: float, say: Callable[[str], None]) ->
     """`seconds` for each of the three in each round."""
     raw_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     with tempfile.TemporaryDirectory(prefix="miso-bench-") as folder:
-        issuer = Issuer("https://miso.example", open_ring(Path(folder) / "keys"), lambda: time.time_ns() // 1000)
+        address, now_us = "https://miso.example", SystemClock().now_us
+        issuer = Issuer(address, await open_rings(Path(folder) / "keys", issuer=address, now_us=now_us), now_us)
     next_environment = iter(range(2**62))
 
     def assertion() -> None:

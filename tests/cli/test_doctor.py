@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from bot.cli.doctor import entra
 from bot.cli.doctor.github import needed_events
 from bot.domain.model import Stage
 from bot.domain.rules import Who
+from bot.oidc import address
 from bot.services import policies
 from bot.sim.scenarios import PLACES, REPOSITORY, RESOURCE_GROUP, SITE, SUBSCRIPTION_ID
 from tests.cli.conftest import Desk
@@ -116,6 +118,9 @@ async def test_an_unreachable_github_and_an_issuer_that_is_somebody_elses(
 ) -> None:
     monkeypatch.setenv("MISO_GITHUB_API_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("MISO_PUBLIC_URL", "http://127.0.0.1:2")
+    found = await findings(registered, fails=True)
+    assert "miso keys migrate" in found["start", "start"]["found"]
+    address.migrate(Path(registered.settings["MISO_DATA_DIR"]) / "keys", "http://127.0.0.1:2", 1)
     found = await findings(registered, fails=True)
     assert found["github", "reachable"]["verdict"] == "fail"
     assert found["issuer", "documents"]["verdict"] == "fail"

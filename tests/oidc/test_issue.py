@@ -1,4 +1,4 @@
-"""Assertions: for Entra alone, for one environment, short, and made ahead."""
+"""Assertions: for Entra alone, for one subject each, short, and made ahead; stamps and documents of the issuer."""
 
 from __future__ import annotations
 
@@ -7,29 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jwt
 import pytest
+from authlib.oauth2.rfc8414 import AuthorizationServerMetadata  # type: ignore[import-untyped]  # it has no annotations
 
+from bot.errors import Refused
 from bot.oidc.issue import LIFE_S, SECOND, Issuer
-from bot.oidc.keys import KeyRing, open_ring
+from bot.oidc.keys import LocalKey, Use
+from tests.oidc.ground import ENVIRONMENT, ISSUER, OTHER, START, Time, claims, header, rings_in
 
-ENVIRONMENT = "0b7c1c1e-7f6a-4d0e-9a53-0a7d3c1f2b10"
-OTHER = "5d1a4f2e-0c3b-4a68-8f7d-1e2c3b4a5d6f"
-ISSUER = "https://miso.example"
-START = 1_790_000_000 * SECOND
-
-
-class Time:
-    def __init__(self) -> None:
-        self.us = START
-
-    def now_us(self) -> int:
-        return self.us
-
-
-@pytest.fixture(scope="module")
-def ring(tmp_path_factory: pytest.TempPathFactory) -> KeyRing:
-    return open_ring(tmp_path_factory.mktemp("oidc") / "keys")
+ENDPOINT = "https://sign-in.example/oauth2/token"
 
 
 @pytest.fixture
@@ -38,39 +24,55 @@ def time() -> Time:
 
 
 @pytest.fixture
-def issuer(ring: KeyRing, time: Time) -> Issuer:
-    return Issuer(ISSUER, ring, time.now_us)
+async def issuer(tmp_path: Path, time: Time) -> Issuer:
+    rings = await rings_in(tmp_path / "keys", time, client=True)
+    return Issuer(ISSUER, rings, time.now_us, client_id="miso at the service")
 
 
-def claims(token: str) -> Mapping[str, Any]:
-    return jwt.decode(token, options={"verify_signature": False})
+def of_kind(issuer: Issuer, algorithm: str) -> list[Mapping[str, Any]]:
+    return [key for key in issuer.jwks()["keys"] if key["alg"] == algorithm]
 
 
-def test_an_assertion_says_who_and_for_whom(issuer: Issuer) -> None:
-    told = claims(issuer.assertion(ENVIRONMENT))
+async def test_an_assertion_says_who_and_for_whom(issuer: Issuer) -> None:
+    token = issuer.assertion(ENVIRONMENT)
+    told = claims(token)
     assert told["iss"] == ISSUER
     assert told["sub"] == f"miso:env:{ENVIRONMENT}"
     assert told["aud"] == "api://AzureADTokenExchange"
     assert told["exp"] - told["iat"] == LIFE_S <= 600
     assert told["nbf"] == told["iat"] == START // SECOND
     assert len(told["jti"]) == 32
+    assert header(token) == {"alg": "RS256", "kid": of_kind(issuer, "RS256")[0]["kid"], "typ": "JWT"}
 
 
-def test_rule_30_no_parameter_can_make_another_audience(issuer: Issuer, ring: KeyRing) -> None:
-    """The issuer signs for an environment and nothing else, and the key itself adds its only audience."""
+async def test_each_subject_is_of_its_own_kind_and_never_anothers(issuer: Issuer) -> None:
+    said = {
+        claims(issuer.assertion(ENVIRONMENT))["sub"],
+        claims(issuer.sign_in_assertion())["sub"],
+        claims(await issuer.workflow_assertion(ENVIRONMENT))["sub"],
+    }
+    assert said == {f"miso:env:{ENVIRONMENT}", "miso:signin", f"miso:workflow:{ENVIRONMENT}"}
+    assert claims(issuer.sign_in_assertion())["aud"] == "api://AzureADTokenExchange"
+
+
+async def test_rule_30_no_parameter_can_make_another_audience(issuer: Issuer) -> None:
+    """The issuer signs for an environment and nothing else, and the use of the key gives the only audience."""
     assert list(inspect.signature(issuer.assertion).parameters) == ["environment_id"]
-    with pytest.raises(ValueError, match="audience"):
-        ring.current.sign({"sub": "x", "aud": "somebody else"})
-    assert claims(ring.current.sign({"sub": "x"}))["aud"] == "api://AzureADTokenExchange"
+    assert list(inspect.signature(issuer.workflow_assertion).parameters) == ["environment_id"]
+    assert list(inspect.signature(issuer.sign_in_assertion).parameters) == []
+    assert list(inspect.signature(issuer.issue).parameters) == ["claims"]
+    assert list(inspect.signature(issuer.client_assertion).parameters) == ["endpoint"]
 
 
 @pytest.mark.parametrize("environment", ["", "x", ENVIRONMENT.upper(), "{" + ENVIRONMENT + "}", f"{ENVIRONMENT} "])
-def test_subjects_are_of_one_form(issuer: Issuer, environment: str) -> None:
+async def test_subjects_are_of_one_form(issuer: Issuer, environment: str) -> None:
     with pytest.raises(ValueError):
         issuer.assertion(environment)
+    with pytest.raises(ValueError):
+        await issuer.workflow_assertion(environment)
 
 
-def test_an_assertion_is_used_again_until_half_of_its_life(issuer: Issuer, time: Time) -> None:
+async def test_an_assertion_is_used_again_until_half_of_its_life(issuer: Issuer, time: Time) -> None:
     first = issuer.assertion(ENVIRONMENT)
     time.us += LIFE_S * SECOND // 2 - 1
     assert issuer.assertion(ENVIRONMENT) == first
@@ -81,25 +83,96 @@ def test_an_assertion_is_used_again_until_half_of_its_life(issuer: Issuer, time:
     assert claims(second)["exp"] - time.us // SECOND == LIFE_S
 
 
-def test_a_clock_set_back_makes_a_new_one(issuer: Issuer, time: Time) -> None:
+async def test_a_clock_set_back_makes_a_new_one(issuer: Issuer, time: Time) -> None:
     first = issuer.assertion(ENVIRONMENT)
     time.us -= SECOND
     assert claims(issuer.assertion(ENVIRONMENT))["iat"] == claims(first)["iat"] - 1
 
 
-def test_environments_do_not_share(issuer: Issuer) -> None:
-    issuer.warm([ENVIRONMENT, OTHER])
+async def test_environments_do_not_share(issuer: Issuer) -> None:
+    await issuer.warm([ENVIRONMENT, OTHER])
     assert claims(issuer.assertion(ENVIRONMENT))["sub"] != claims(issuer.assertion(OTHER))["sub"]
 
 
-def test_a_warm_issuer_does_not_sign(issuer: Issuer, ring: KeyRing, monkeypatch: pytest.MonkeyPatch) -> None:
-    issuer.warm([ENVIRONMENT])
-    monkeypatch.setattr(jwt, "encode", lambda *_, **__: pytest.fail("signed on the event loop"))
+async def test_a_warm_issuer_does_not_sign(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    await issuer.warm([ENVIRONMENT])
+    monkeypatch.setattr(LocalKey, "sign_now", lambda *_: pytest.fail("signed on the event loop"))
     assert issuer.assertion(ENVIRONMENT)
 
 
-def test_discovery_names_what_is_served(issuer: Issuer, tmp_path: Path) -> None:
+async def test_a_workflows_assertion_is_made_for_each_that_asks(issuer: Issuer) -> None:
+    one, two = [await issuer.workflow_assertion(ENVIRONMENT) for _ in range(2)]
+    assert claims(one)["jti"] != claims(two)["jti"]
+
+
+async def test_a_client_assertion_names_the_client_and_one_endpoint(issuer: Issuer, time: Time) -> None:
+    """https://openid.net/specs/openid-connect-core-1_0.html#ClientAuthentication, `private_key_jwt`."""
+    token = await issuer.client_assertion(ENDPOINT)
+    told = claims(token)
+    assert told["iss"] == told["sub"] == "miso at the service"
+    assert told["aud"] == ENDPOINT
+    assert told["exp"] - time.us // SECOND <= 120
+    assert header(token)["kid"] not in {header(issuer.assertion(ENVIRONMENT))["kid"]}
+    assert header(token)["alg"] == "RS256"
+
+
+@pytest.mark.parametrize("endpoint", ["api://AzureADTokenExchange", "", ISSUER, "miso", "https://", "urn:x:y"])
+async def test_rule_30_a_client_assertion_is_for_nobody_who_trusts_another_key(issuer: Issuer, endpoint: str) -> None:
+    with pytest.raises(ValueError, match="token endpoint"):
+        await issuer.client_assertion(endpoint)
+
+
+async def test_without_such_a_service_there_is_no_client_assertion(tmp_path: Path, time: Time) -> None:
+    issuer = Issuer(ISSUER, await rings_in(tmp_path / "keys", time), time.now_us)
+    with pytest.raises(ValueError, match="configured"):
+        await issuer.client_assertion(ENDPOINT)
+
+
+async def test_rule_30_our_tokens_cannot_be_given_the_audience_of_entra(tmp_path: Path, time: Time) -> None:
+    rings = await rings_in(tmp_path / "keys", time)
+    with pytest.raises(ValueError, match="Entra"):
+        Issuer(ISSUER, rings, time.now_us, audience="api://AzureADTokenExchange")
+
+
+async def test_every_public_key_says_what_it_is_for(issuer: Issuer) -> None:
+    keys = issuer.jwks()["keys"]
+    assert [(key["kty"], key["use"], key["alg"]) for key in keys] == [
+        ("RSA", "sig", "RS256"),
+        ("EC", "sig", "ES256"),
+        ("RSA", "sig", "RS256"),
+    ]
+    assert len({key["kid"] for key in keys}) == len(keys)
+    assert set(Use) == {"assertion", "token", "client", "seal", "cookie"}
+
+
+async def test_discovery_names_what_is_served(issuer: Issuer) -> None:
     told = issuer.discovery()
     assert told["issuer"] == ISSUER
     assert told["jwks_uri"] == f"{ISSUER}/.well-known/jwks"
     assert told["id_token_signing_alg_values_supported"] == ["RS256"]
+    assert told["token_endpoint_auth_methods_supported"] == ["none"]
+    paths = {name: told[name].removeprefix(ISSUER) for name in told if name.endswith("_endpoint")}
+    assert paths == {
+        "token_endpoint": "/oidc/token",
+        "introspection_endpoint": "/oidc/introspect",
+        "revocation_endpoint": "/oidc/revoke",
+        "device_authorization_endpoint": "/oidc/device_authorization",
+    }
+
+
+async def test_a_standard_library_takes_our_metadata(issuer: Issuer) -> None:
+    AuthorizationServerMetadata(dict(issuer.discovery())).validate()
+
+
+async def test_what_is_switched_off_is_not_offered(tmp_path: Path, time: Time) -> None:
+    issuer = Issuer(ISSUER, await rings_in(tmp_path / "keys", time), time.now_us, device=False)
+    told = issuer.discovery()
+    assert "device_authorization_endpoint" not in told
+    assert told["grant_types_supported"] == ["urn:ietf:params:oauth:grant-type:token-exchange"]
+
+
+async def test_without_a_reader_no_issuer_is_listened_to(issuer: Issuer) -> None:
+    assert issuer.trust.issuers == {}
+    with pytest.raises(Refused) as refused:
+        await issuer.read_subject(issuer.assertion(ENVIRONMENT))
+    assert refused.value.code == "issuer_refused"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,23 +11,24 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
+from bot.clock import SystemClock
 from bot.oidc.issue import Issuer
-from bot.oidc.keys import KeyRing, open_ring
+from bot.oidc.opening import open_rings
 from bot.web import oidc
 
 ENVIRONMENT = "0b7c1c1e-7f6a-4d0e-9a53-0a7d3c1f2b10"
 AUDIENCE = "api://AzureADTokenExchange"
 
 
-@pytest.fixture(scope="module")
-def ring(tmp_path_factory: pytest.TempPathFactory) -> KeyRing:
-    return open_ring(tmp_path_factory.mktemp("oidc") / "keys")
+async def issuing(address: str, directory: Path) -> Issuer:
+    now_us = SystemClock().now_us
+    return Issuer(address, await open_rings(directory, issuer=address, now_us=now_us), now_us)
 
 
 @pytest.fixture
-async def issuer(ring: KeyRing, unused_tcp_port: int) -> AsyncIterator[tuple[str, Issuer]]:
+async def issuer(tmp_path: Path, unused_tcp_port: int) -> AsyncIterator[tuple[str, Issuer]]:
     address = f"http://127.0.0.1:{unused_tcp_port}"
-    made = Issuer(address, ring, lambda: time.time_ns() // 1000)
+    made = await issuing(address, tmp_path / "served")
     app = web.Application()
     app.add_routes(oidc.routes(made))
     server = TestServer(app, port=unused_tcp_port)
@@ -63,7 +63,7 @@ async def test_pyjwt_follows_discovery_and_verifies(issuer: tuple[str, Issuer]) 
 
 async def test_a_foreign_key_is_not_believed(issuer: tuple[str, Issuer], tmp_path: Path) -> None:
     address, _ = issuer
-    forged = Issuer(address, open_ring(tmp_path / "keys"), lambda: time.time_ns() // 1000).assertion(ENVIRONMENT)
+    forged = (await issuing(address, tmp_path / "keys")).assertion(ENVIRONMENT)
     client = jwt.PyJWKClient(f"{address}/.well-known/jwks")
     with pytest.raises(jwt.PyJWKClientError):
         await asyncio.to_thread(client.get_signing_key_from_jwt, forged)
@@ -73,9 +73,10 @@ async def test_only_public_parts_are_served(issuer: tuple[str, Issuer]) -> None:
     address, _ = issuer
     async with ClientSession() as session, session.get(f"{address}/.well-known/jwks") as answer:
         keys = (await answer.json())["keys"]
-    assert keys
-    for key in keys:
-        assert set(key) == {"kty", "n", "e", "kid", "use", "alg"}
+    assert [set(key) for key in keys] == [
+        {"kty", "n", "e", "kid", "use", "alg"},
+        {"kty", "crv", "x", "y", "kid", "use", "alg"},
+    ]
 
 
 async def test_nothing_can_be_written(issuer: tuple[str, Issuer]) -> None:

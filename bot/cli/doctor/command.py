@@ -57,7 +57,7 @@ async def _checks() -> AsyncIterator[Finding]:
             yield fail("settings", "settings", fault, "See docs/configuration.md.")
         return
     yield ok("settings", "settings", f"complete; this controller is {settings.public_url}")
-    for finding in here.keys(settings):
+    async for finding in here.keys(settings):
         yield finding
     try:
         async with building(settings, adopts=False) as running:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -11,16 +11,18 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bot.cli.doctor.finding import Finding, fail, failed, ok, warn
+from bot.clock import SystemClock
 from bot.context import Miso
+from bot.domain.key_life import State
 from bot.domain.model import DeliveryState
 from bot.errors import ConfigError, MisoError
-from bot.oidc.keys import open_ring
+from bot.oidc.opening import open_rings
 from bot.settings import Settings
 
 MANY = 10_000
 
 
-def keys(settings: Settings) -> Iterator[Finding]:
+async def keys(settings: Settings) -> AsyncIterator[Finding]:
     """The App's key and our own signing keys, with their modes. Makes none."""
     file = settings.app_private_key_file
     try:
@@ -39,16 +41,19 @@ def keys(settings: Settings) -> Iterator[Finding]:
     if not settings.keys_dir.is_dir():
         yield warn("keys", "signing keys", "there are none yet", "`miso serve` makes one at its first start.")
         return
+    if settings.key_vault_url:
+        yield ok("keys", "signing keys", f"in the vault at {settings.key_vault_url}; `miso keys list` shows them")
+        return
+    clock = SystemClock()
     try:
-        ring = open_ring(settings.keys_dir)
+        rings = await open_rings(settings.keys_dir, issuer=settings.public_url, now_us=clock.now_us, make=False)
     except ConfigError as wrong:
         for fault in wrong.faults:
             yield fail("keys", "signing keys", fault, "Restore the directory from a backup, or correct its modes.")
         return
-    ids = ", ".join(each.kid for each in ring.keys)
-    yield ok(
-        "keys", "signing keys", f"{settings.keys_dir} (mode {_mode(settings.keys_dir)}): {ids}; the last one signs"
-    )
+    signing = [line for ring in rings.all for line in ring.standing() if line.state is State.SIGNING]
+    told = ", ".join(f"{line.use} {line.kid}" for line in signing)
+    yield ok("keys", "signing keys", f"{settings.keys_dir} (mode {_mode(settings.keys_dir)}): {told}")
 
 
 async def store(miso: Miso, settings: Settings) -> AsyncIterator[Finding]:

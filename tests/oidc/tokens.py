@@ -1,0 +1,28 @@
+"""Deploy claims for tests of tokens."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from bot.domain.claims import DeployClaims
+from bot.oidc.issue import SECOND
+from tests.oidc.ground import ENVIRONMENT, OTHER, Time
+
+
+def deploy(time: Time, **changes: Any) -> DeployClaims:
+    """What a workflow's deploy token says, issued now for ten minutes."""
+    now = time.us // SECOND * SECOND
+    made = DeployClaims(
+        jti="0123456789abcdef0123456789abcdef",
+        application_id=OTHER,
+        environment_id=ENVIRONMENT,
+        repository_id=4711,
+        commit="c0ffee" * 6 + "abcd",
+        run_id=99,
+        run_attempt=1,
+        actor_id=1001,
+        issued_us=now,
+        expires_us=now + 600 * SECOND,
+    )
+    return replace(made, **changes)
