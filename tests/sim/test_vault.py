@@ -23,6 +23,7 @@ from azure.keyvault.keys.crypto.aio import CryptographyClient
 from bot.sim.vault.identity import CLIENT_ID
 from bot.sim.wire import Fault
 from bot.sim.world import World
+from tests.contracts import vault
 
 DIGEST = hashlib.sha256(b"header.payload").digest()
 
@@ -52,6 +53,8 @@ class Host:
 
 @pytest.fixture
 async def host(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Host]:
+    """Every answer of the vault is held to the SDK's models, as those of GitHub to its description."""
+    world.wire.observers.append(vault.check)
     monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", world.addresses.identity)
     context = ssl.create_default_context(cafile=world.addresses.ca_file)
     connector = aiohttp.TCPConnector(ssl=context)

@@ -73,16 +73,13 @@ class GitLab(MountedIssuers):
             "pipeline_id": str(pipeline_id or self._jobs),
             "pipeline_source": pipeline_source,
             "job_id": str(self._jobs + 1),
-            "ref": ref,
-            "ref_type": ref_type,
-            "ref_path": f"{prefix}{ref}",
-            "ref_protected": _truth(ref_protected),
+            **_ref(ref, ref_type, f"{prefix}{ref}", ref_protected),
             **({} if environment is None else _place(environment, environment_protected)),
             "runner_id": 1,
             "runner_environment": "gitlab-hosted",
             "sha": sha,
-            "ci_config_ref_uri": f"{self.url.partition('://')[2]}/{project}//{config}@{prefix}{ref}",
             "ci_config_sha": sha,
+            "ci_config_ref_uri": f"{self.url.partition('://')[2]}/{project}//{config}@{prefix}{ref}",
         }
         return {"token": self._sign("", whole, over=claims, headers=headers)}
 
@@ -96,6 +93,10 @@ def _project(path: str, number: int, namespace_id: int) -> dict[str, str]:
         "project_path": path,
     }
     return {**one, **{f"job_{name}": value for name, value in one.items()}, "project_visibility": "private"}
+
+
+def _ref(name: str, kind: str, path: str, protected: bool) -> dict[str, str]:
+    return {"ref": name, "ref_type": kind, "ref_path": path, "ref_protected": _truth(protected)}
 
 
 def _user(login: str, number: int) -> dict[str, str]:
