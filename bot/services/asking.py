@@ -6,20 +6,21 @@ else; a person names the commit, because nobody reads a pull request here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.context import Miso
 from bot.domain.catalog import Bound
 from bot.domain.codes import Code
-from bot.domain.identity import Deed, Grant, Principal, Resource
+from bot.domain.identity import Deed, Grant, Principal
 from bot.domain.messages import refusal, refusal_of
-from bot.domain.model import Environment, Release, Untrusted
+from bot.domain.model import Application, Environment, Release, Untrusted
 from bot.domain.promotion import Promotion
 from bot.errors import Refused
-from bot.services import approvals, choosing, journal, leave, promotions, releases
+from bot.services import approvals, choosing, journal, leave, overview, promotions, releases
 from bot.services.access import Origin, Place
-from bot.services.authorization import authorize
+from bot.services.authorization import about, authorize, may
 from bot.services.leave import Undecided
+from bot.services.overview import Standing
 from bot.services.promotions import Ask, Outcome, Word
 
 
@@ -42,6 +43,7 @@ class Seen:
     """A promotion and where it goes."""
 
     promotion: Promotion
+    application: Application
     environment: Environment
 
 
@@ -54,13 +56,13 @@ async def promote(miso: Miso, principal: Principal, wanted: Wanted) -> Seen:
     ask = Ask(
         cause=wanted.cause,
         principal=principal,
-        origin=Origin(installation_id=place.installation_id, repository_id=place.identity.id),
+        origin=place.origin,
         release=release,
         rollback=wanted.rollback,
         break_glass=wanted.break_glass,
     )
     outcome = await promotions.request(miso, ask, place, bound.application, bound.environment)
-    seen = _came_of(outcome, bound.environment)
+    seen = _came_of(outcome, bound.application, bound.environment)
     asked = seen.promotion.request
     same = asked.rollback == wanted.rollback and asked.break_glass == wanted.break_glass
     if not same or not asked.release.commit.startswith(wanted.commit):
@@ -76,15 +78,9 @@ async def _by_workflow(miso: Miso, principal: Principal, grant: Grant, wanted: W
     if wanted.rollback or wanted.break_glass:
         raise refusal(Code.BOT_REFUSED)
     place, bound, running = await leave.of_grant(miso, grant, principal.actor)
-    resource = Resource(
-        application_id=bound.application.id,
-        environment_id=bound.environment.id,
-        stage=bound.environment.stage,
-        repository_id=bound.application.repository_id,
-        commit=grant.commit,
-    )
+    resource = replace(about(bound.environment), repository_id=place.identity.id, commit=grant.commit)
     await authorize(miso, principal, Deed.PROMOTE, resource, place=place)
-    return _came_of(await leave.promote(miso, principal, place, bound, running), bound.environment)
+    return _came_of(await leave.promote(miso, principal, place, bound, running), bound.application, bound.environment)
 
 
 async def _meant(miso: Miso, place: Place, bound: Bound, wanted: Wanted) -> Release | None:
@@ -96,32 +92,55 @@ async def _meant(miso: Miso, place: Place, bound: Bound, wanted: Wanted) -> Rele
     return found or await releases.recorded(miso, place, bound.application, wanted.commit)
 
 
-def _came_of(outcome: Outcome, environment: Environment) -> Seen:
+def _came_of(outcome: Outcome, application: Application, environment: Environment) -> Seen:
     if outcome.promotion is None:
         if outcome.decision is None:
             raise refusal(Code.NO_RULES)
         raise Undecided(refusal_of(outcome.decision), outcome.decision.rules)
-    return Seen(promotion=outcome.promotion, environment=environment)
+    return Seen(promotion=outcome.promotion, application=application, environment=environment)
 
 
 async def look(miso: Miso, principal: Principal, stream: str) -> Seen:
     """A promotion, for whoever may see it. One that a token is not for does not exist for it."""
     promotion = await journal.load(miso, stream) if stream.startswith("promotion-") else None
     environment = await miso.store.environment(promotion.environment_id) if promotion is not None else None
-    if promotion is None or environment is None:
+    application = await miso.store.application(environment.application_id) if environment is not None else None
+    if promotion is None or environment is None or application is None:
         raise refusal(Code.NOT_FOUND)
-    resource = Resource(
-        application_id=promotion.application_id,
-        environment_id=promotion.environment_id,
-        stage=environment.stage,
-        repository_id=promotion.request.release.repository_id,
-        stream=stream,
-    )
+    resource = about(environment, stream=stream)
     try:
         await authorize(miso, principal, Deed.LOOK, resource)
     except Refused as no:
         raise refusal(Code.NOT_FOUND) if no.code == Code.TOKEN_SCOPE else no from None
-    return Seen(promotion=promotion, environment=environment)
+    return Seen(promotion=promotion, application=application, environment=environment)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """An application as far as somebody may see it: what runs where, and what waits."""
+
+    application: Application
+    places: tuple[tuple[Standing, tuple[str, ...]], ...]
+    """Each environment with the streams of what is open there, the newest first."""
+
+
+async def overview_of(miso: Miso, principal: Principal) -> tuple[Overview, ...]:
+    """What there is for whoever may see it. A token sees the environment that it is for."""
+    found = []
+    for application in await miso.store.applications():
+        places = [
+            (standing, await _open(miso, standing.environment))
+            for standing in await overview.of_application(miso, application)
+            if await may(miso, principal, Deed.LOOK, about(standing.environment))
+        ]
+        if places:
+            found.append(Overview(application=application, places=tuple(places)))
+    return tuple(found)
+
+
+async def _open(miso: Miso, environment: Environment) -> tuple[str, ...]:
+    rows = await miso.store.open_promotions(environment_id=environment.id)
+    return tuple(row.stream for row in sorted(rows, key=lambda row: -row.requested_us))
 
 
 async def say(
@@ -147,4 +166,4 @@ async def say(
             raise refusal(Code.NOT_FOUND)
     if outcome.decision is not None and not outcome.decision.allowed:
         raise Undecided(refusal_of(outcome.decision), outcome.decision.rules)
-    return _came_of(outcome, seen.environment)
+    return _came_of(outcome, seen.application, seen.environment)

@@ -9,7 +9,7 @@ that, or not answered at all, it can be sent again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -25,7 +25,7 @@ from bot.domain.trust import Matched, Mismatch
 from bot.errors import Refused
 from bot.services import journal, leave, notes, tokens
 from bot.services.access import Place
-from bot.services.authorization import authorize
+from bot.services.authorization import about, authorize
 from bot.services.bearer import key_of
 from bot.services.leave import Running, Undecided
 from bot.services.notes import Note
@@ -106,7 +106,7 @@ async def _exchange(miso: Miso, form: ExchangeForm, trace: Trace) -> Issued:
         raise refusal(Code.TOKEN_REPLAYED)
     place, bound, matched = await _trusted(miso, subject, ids, trace)
     trace.running = running = await _running(place, subject, matched)
-    await authorize(miso, running.principal, Deed.EXCHANGE, resource_of(bound, running.commit), place=place)
+    await authorize(miso, running.principal, Deed.EXCHANGE, _resource(bound, running.commit), place=place)
     spends = Keep(kind=SPENT, key=key, owner=subject.issuer, body={}, until_us=subject.expires_us + SKEW_US)
     trace.spends = spends
     let = await leave.to_deploy(miso, place, bound, running)
@@ -185,14 +185,8 @@ async def _running(place: Place, subject: SignedClaims, matched: Matched) -> Run
     return Running(commit=commit, run_id=run_id, run_attempt=run_attempt, actor=actor, seen=seen)
 
 
-def resource_of(bound: Bound, commit: str) -> Resource:
-    return Resource(
-        application_id=bound.application.id,
-        environment_id=bound.environment.id,
-        stage=bound.environment.stage,
-        repository_id=bound.application.repository_id,
-        commit=commit,
-    )
+def _resource(bound: Bound, commit: str) -> Resource:
+    return replace(about(bound.environment), repository_id=bound.application.repository_id, commit=commit)
 
 
 def _claims(miso: Miso, bound: Bound, running: Running, spent: str) -> DeployClaims:
@@ -259,7 +253,7 @@ async def assertion(miso: Miso, principal: Principal) -> Assertion:
     if not miso.rules.workflow_assertions or environment.stage is Stage.PRODUCTION:
         raise refusal(Code.ASSERTION_REFUSED)
     place, bound, running = await leave.of_grant(miso, grant, principal.actor)
-    await authorize(miso, principal, Deed.PROMOTE, resource_of(bound, grant.commit), place=place)
+    await authorize(miso, principal, Deed.PROMOTE, _resource(bound, grant.commit), place=place)
     await leave.to_deploy(miso, place, bound, running)
     made = await miso.oidc.workflow_assertion(environment.id)
     await tokens.write_use(miso, grant, principal.actor, Note.ASSERTION_ISSUED, "assertion")

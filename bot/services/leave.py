@@ -96,7 +96,7 @@ async def to_deploy(miso: Miso, place: Place, bound: Bound, running: Running) ->
             raise Undecided(held or refusal_of(decision), decision.rules)
         return Leave(release=carrying.request.release, promotion=carrying)
     release, missing = await _release(miso, place, bound, running)
-    ask = Ask(cause="exchange", principal=running.principal, origin=_origin(place), release=release)
+    ask = Ask(cause="exchange", principal=running.principal, origin=place.origin, release=release)
     decision = await promotions.explain(miso, ask, place, bound.application, bound.environment)
     if not decision.allowed or release is None:
         raise Undecided(held or missing or _why(decision, bound), decision.rules)
@@ -114,7 +114,7 @@ async def promote(miso: Miso, principal: Principal, place: Place, bound: Bound, 
     release, repository = leave.release, place.identity.id
     own = (release.run_id, release.run_attempt) == (running.run_id, running.run_attempt)
     cause = f"{'build' if own else 'workflow'}:{repository}:{running.run_id}:{running.run_attempt}"
-    ask = Ask(cause=cause, principal=principal, origin=_origin(place), release=release)
+    ask = Ask(cause=cause, principal=principal, origin=place.origin, release=release)
     return await promotions.request(miso, ask, place, bound.application, bound.environment)
 
 
@@ -188,7 +188,3 @@ def _why(decision: Decision, bound: Bound) -> Refused:
     if stage.before is not None and decision.verdict is Verdict.REFUSE and decision.rules:
         return refusal(Code.NO_DECISION, stage=stage, command=f"/promote {stage}")
     return refusal_of(decision)
-
-
-def _origin(place: Place) -> Origin:
-    return Origin(installation_id=place.installation_id, repository_id=place.identity.id)

@@ -36,6 +36,7 @@ def routes(miso: Miso) -> list[web.RouteDef]:
     """The routes over one hall."""
     here = Promotions(miso)
     return [
+        web.get("/api/v1/applications", door(miso, here.applications)),
         web.post(PROMOTIONS, door(miso, here.promote)),
         web.get(PROMOTIONS + "/{id}", door(miso, here.look)),
         web.post(PROMOTIONS + "/{id}/{word:approve|reject|revoke|cancel}", door(miso, here.say)),
@@ -49,6 +50,11 @@ class Promotions:
     def __init__(self, miso: Miso) -> None:
         self._miso = miso
         self._waiting = asyncio.Semaphore(MOST_WAITING)
+
+    async def applications(self, request: web.Request, principal: Principal) -> web.Response:
+        """What runs where, and what waits."""
+        found = await asking.overview_of(self._miso, principal)
+        return said({"applications": [shown.application(each) for each in found]})
 
     async def promote(self, request: web.Request, principal: Principal) -> web.Response:
         body = await read(request, NewPromotion)
@@ -95,7 +101,7 @@ class Promotions:
 
     def _told(self, seen: Seen, *, status: int = 200) -> web.Response:
         url, now = self._miso.rules.public_url, self._miso.clock.now_us()
-        body = shown.promotion(seen.promotion, seen.environment, public_url=url, now_us=now)
+        body = shown.promotion(seen, public_url=url, now_us=now)
         headers = {"Location": f"{PROMOTIONS}/{seen.promotion.stream}"} if status == 202 else {}
         return said(body, status=status, headers=headers)
 

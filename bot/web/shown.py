@@ -11,19 +11,25 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.domain import preview as previews
 from bot.domain.identity import Principal
 from bot.domain.messages import bare, headline, next_step, who_approves
+from bot.domain.messages import preview as previewing
+from bot.domain.messages.approvals import evidence_rows
 from bot.domain.messages.report import address
 from bot.domain.model import Actor, ActorKind, Environment
 from bot.domain.promotion import Promotion, is_open
+from bot.services.asking import Overview, Seen
+from bot.services.overview import Standing
 from bot.services.tokens import Listed
 from bot.web.problems import rules_shown
 
 PROMOTIONS = "/api/v1/promotions"
 
 
-def promotion(now: Promotion, environment: Environment, *, public_url: str, now_us: int) -> dict[str, Any]:
+def promotion(seen: Seen, *, public_url: str, now_us: int) -> dict[str, Any]:
     """Everything that somebody who waits for it, or may act on it, wants to know."""
+    now, environment = seen.promotion, seen.environment
     asked, release = now.request, now.request.release
     here = f"{public_url}{PROMOTIONS}/{now.stream}"
     opened = is_open(now)
@@ -36,6 +42,7 @@ def promotion(now: Promotion, environment: Environment, *, public_url: str, now_
         "status": now.status.value,
         "says": headline(now, now_us=now_us),
         "open": opened,
+        "application": seen.application.name,
         "application_id": now.application_id,
         "environment_id": now.environment_id,
         "environment": environment.github_name,
@@ -50,6 +57,8 @@ def promotion(now: Promotion, environment: Environment, *, public_url: str, now_
         "deadline": moment(asked.deadline_us),
         "evidence": asked.evidence_hash,
         "policy": asked.policy_hash,
+        "signs": [{"part": name, "text": bare(text, 600)} for name, text in evidence_rows(asked)],
+        "plan": _plan(now, environment),
         "approvals_needed": asked.approvals_needed,
         "approvals": [{"by": actor(each.actor), "at": moment(each.at_us)} for each in now.approvals],
         "who_approves": bare(who_approves(asked.policy), 500) if asked.approvals_needed else "",
@@ -61,6 +70,34 @@ def promotion(now: Promotion, environment: Environment, *, public_url: str, now_
         "rules": rules_shown(now.rules),
         "links": links,
     }
+
+
+def application(each: Overview) -> dict[str, Any]:
+    """An application, what runs in its environments, and ids of what is open there."""
+    places = [
+        {
+            "id": standing.environment.id,
+            "environment": standing.environment.github_name,
+            "stage": standing.environment.stage.value,
+            "running": _running(standing),
+            "waiting": list(waiting),
+        }
+        for standing, waiting in each.places
+    ]
+    return {"id": each.application.id, "name": each.application.name, "environments": places}
+
+
+def _running(standing: Standing) -> dict[str, Any] | None:
+    if standing.running is None:
+        return None
+    release = standing.running.request.release
+    return {"promotion": standing.running.stream, "commit": release.commit, "digest": release.digest}
+
+
+def _plan(now: Promotion, environment: Environment) -> list[str]:
+    """What it would change, line by line."""
+    preview = previews.of(environment, now.request.previous_plan, now.request.plan)
+    return [bare(line.removeprefix("- "), 600) for line in previewing.lines(preview).splitlines()]
 
 
 def token(each: Listed) -> dict[str, Any]:
