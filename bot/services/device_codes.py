@@ -19,7 +19,7 @@ from bot.domain.identity import Door, Principal
 from bot.domain.messages import refusal
 from bot.domain.model import Keep, Kept
 from bot.errors import Transient
-from bot.services import journal, notes
+from bot.services import journal, notes, people
 from bot.services.bearer import LETTERS, fresh, key_of, typed
 from bot.services.notes import Note
 
@@ -108,7 +108,7 @@ async def decide(miso: Miso, principal: Principal, code: str, *, allow: bool) ->
     """Yes or no, by somebody in a browser whose groups were asked for lately."""
     if principal.door is not Door.PORTAL or principal.device or not principal.subject:
         raise refusal(Code.DOOR_REFUSED)
-    if allow and stale(miso, principal):
+    if allow and people.stale(miso, principal):
         raise refusal(Code.ROLES_TOO_OLD)
     kept, asking = await _found(miso, principal, code)
     state = State.GRANTED if allow else State.DENIED
@@ -119,11 +119,6 @@ async def decide(miso: Miso, principal: Principal, code: str, *, allow: bool) ->
     written = await notes.write(miso, stream, (), note, principal.actor, body, keep=[changed(kept, done)], show=False)
     if not written:
         raise refusal(Code.DEVICE_CODE)
-
-
-def stale(miso: Miso, principal: Principal) -> bool:
-    """Whether somebody's groups must be asked for again before anything happens in their name."""
-    return miso.clock.now_us() - principal.roles_us > miso.rules.roles_minutes * 60e6
 
 
 def changed(kept: Kept, asking: Asking) -> Keep:

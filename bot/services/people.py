@@ -89,6 +89,11 @@ async def account(miso: Miso, subject: str) -> Actor:
     return linked.actor if linked is not None else Actor(kind=ActorKind.PERSON, id=0)
 
 
+def stale(miso: Miso, principal: Principal) -> bool:
+    """Whether somebody's groups must be asked for again before anything happens in their name."""
+    return miso.clock.now_us() - principal.roles_us > miso.rules.roles_minutes * 60e6
+
+
 def relinked(before: int, now: int) -> bool:
     """Whether somebody became another person since, or nobody: what they began as the old one is over."""
     return before not in (0, now)
