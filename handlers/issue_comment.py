@@ -17,10 +17,10 @@ router = Router()
 @router.register("issue_comment", action="created")
 @router.register("issue_comment", action="edited")
 async def written(event: Event, miso: Miso) -> None:
-    """Comments on pull requests only, and never our own: a bot that answers itself never stops (rule 15)."""
+    """Never our own: a bot that answers itself never stops (rule 15). Of comments on issues only a link is heard."""
     seen = IssueCommentEvent.model_validate(event.data)
     app = seen.comment.performed_via_github_app
-    if seen.issue.pull_request is None or (app is not None and app.id == miso.rules.app_id):
+    if app is not None and app.id == miso.rules.app_id:
         return
     origin = Origin(delivery=event.delivery_id, installation_id=seen.installation.id, repository_id=seen.repository.id)
     comment = Written(
@@ -33,5 +33,6 @@ async def written(event: Event, miso: Miso) -> None:
         text=seen.comment.body,
         edited=event.data["action"] == "edited",
         editor_id=seen.sender.id,
+        on_issue=seen.issue.pull_request is None,
     )
     await commands.written(miso, origin, comment)

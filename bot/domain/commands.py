@@ -39,6 +39,7 @@ class Verb(StrEnum):
     UNLOCK = "unlock"
     WHY = "why"
     POLICY = "policy"
+    LINK = "link"
     STATUS = "status"
     HELP = "help"
 
@@ -55,6 +56,7 @@ USAGE: Mapping[Verb, str] = {
     Verb.UNLOCK: "/unlock <environment> [reason]",
     Verb.WHY: "/why <environment> [@sha]",
     Verb.POLICY: "/policy [accept <hash>]",
+    Verb.LINK: "/link <code>",
     Verb.STATUS: "/status",
     Verb.HELP: "/help",
 }
@@ -70,6 +72,8 @@ _SHA = re.compile(r"@[0-9a-f]{12,40}")
 _BARE_SHA = re.compile(r"[0-9a-f]{7,64}")
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
 _HASH = re.compile(r"[0-9a-f]{12,64}")
+_CODE = re.compile(r"([A-Z]{4})-?([A-Z]{4})-?([A-Z]{4})")
+"""A link code, however it was copied. What is wrong with one is never quoted: it may be another's."""
 _DURATION = re.compile(r"([0-9]{1,5})([mhd])")
 _UNITS: Mapping[str, int] = {"d": 86_400, "h": 3_600, "m": 60}
 _MISO = re.compile(r"miso(?:[-:/_](?P<rest>.*))?")
@@ -123,6 +127,8 @@ class Command:
     """Policy only: what is to be done with the proposed one; empty: it is to be shown."""
     hash: str = ""
     """Policy only: 12 to 64 lower-case hex digits of the proposal."""
+    code: str = field(default="", repr=False)
+    """Link only: `XXXX-XXXX-XXXX`."""
 
     def __str__(self) -> str:
         sha = f"@{self.sha}" if self.sha else ""
@@ -130,7 +136,7 @@ class Command:
             sha = f"to {sha}"
         flag = BREAK_GLASS if self.break_glass else ""
         lasts = f"for {_written(self.seconds)}" if self.seconds else ""
-        words = (f"/{self.verb}", self.stage or "", sha, flag, lasts, self.word, self.hash, self.reason)
+        words = (f"/{self.verb}", self.stage or "", sha, flag, lasts, self.word, self.hash, self.code, self.reason)
         return " ".join(word for word in words if word)
 
 
@@ -280,6 +286,8 @@ def _arguments(verb: Verb, words: list[str]) -> Command | CommandFault:
             return _locking(verb, words)
         case Verb.PROMOTE:
             return _promotion(words)
+        case Verb.LINK:
+            return _linking(words)
     strange = _strange(words)
     if strange:
         return _not_ascii(strange, USAGE[verb])
@@ -437,6 +445,14 @@ def _policy(words: list[str]) -> Command | CommandFault:
             command = Command(verb=Verb.POLICY, word=word, hash=digits)
             return _extra(command, words[2]) if words[2:] else command
     return _extra(Command(verb=Verb.POLICY), words[0])
+
+
+def _linking(words: list[str]) -> Command | CommandFault:
+    """`/link <code>`, and nothing behind it."""
+    code = _CODE.fullmatch(words[0].upper()) if len(words) == 1 else None
+    if code is None:
+        return CommandFault(code=Code.COMMAND_ARGUMENTS, suggestion=USAGE[Verb.LINK])
+    return Command(verb=Verb.LINK, code="-".join(code.groups()))
 
 
 def _sha(word: str) -> str | Code:

@@ -28,6 +28,7 @@ from bot.services import (
     choosing,
     holds,
     journal,
+    links,
     locks,
     overview,
     policies,
@@ -43,6 +44,7 @@ class Written:
     """A comment as a webhook told of it. The text is read again before anything is done with it."""
 
     pull_request: int
+    """Number of the pull request, or of the issue."""
     comment_id: int
     login: str
     user_id: int
@@ -51,6 +53,8 @@ class Written:
     text: str
     edited: bool
     editor_id: int
+    on_issue: bool = False
+    """It stands on an issue that is no pull request."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,6 +293,11 @@ async def _policy(job: Job) -> Answer:
     return Answer(markdown=told)
 
 
+async def _link(job: Job) -> Answer:
+    await links.prove(job.miso, job.principal, job.command.code, job.cause)
+    return Answer(markdown=messages.reply_linked(job.actor))
+
+
 async def _looks(job: Job) -> None:
     """Whoever only asks needs a role too; what GitHub said of them a moment ago is enough."""
     here = Resource(repository_id=job.origin.repository_id)
@@ -326,6 +335,7 @@ DO: Mapping[Verb, Callable[[Job], Awaitable[Answer]]] = {
     Verb.UNLOCK: _unlock,
     Verb.WHY: _why,
     Verb.POLICY: _policy,
+    Verb.LINK: _link,
     Verb.STATUS: _status,
     Verb.HELP: _help,
 }

@@ -2,7 +2,7 @@
 
 Called by the `issue_comment` door. It finds out who typed and whether they may be heard, shows 👀 by a first row, has
 `bot.services.answering` do what the command says, and records the answer; the report loop posts it. Somebody without
-write access costs one 😕 and one row (rule 15).
+write access costs one 😕 and one row (rule 15), unless a code that somebody waits for is all that they type.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bot.domain.identity import Door, Principal
 from bot.domain.messages import refusal
 from bot.domain.model import Actor, ActorKind, Permission, Row
 from bot.errors import Refused
-from bot.services import access, answering, journal, notes
+from bot.services import access, answering, journal, links, notes
 from bot.services.access import Origin
 from bot.services.answering import Answer, Job, Written
 from bot.services.notes import Note
@@ -35,7 +35,8 @@ FOR_APPS = frozenset({Verb.PROMOTE, Verb.STATUS, Verb.WHY, Verb.POLICY, Verb.HEL
 async def written(miso: Miso, origin: Origin, comment: Written) -> None:
     """Hear a comment out. Ends with one answer, one 😕, or nothing when it was no command."""
     parsed = grammar.parse(comment.text)
-    if isinstance(parsed, NoCommand):
+    linking = isinstance(parsed, Command) and parsed.verb is Verb.LINK
+    if isinstance(parsed, NoCommand) or (comment.on_issue and not linking):
         return
     pull = stream_of_pull(origin.repository_id, comment.pull_request)
     stream = journal.stream_id(pull, comment.comment_id, "edited" if comment.edited else "")
@@ -58,11 +59,12 @@ async def written(miso: Miso, origin: Origin, comment: Written) -> None:
     }
     heard: Permission | None = None
     if not rows:
-        no, heard = await _unheard(miso, origin, comment, actor)
+        no, heard = await _unheard(miso, origin, comment, actor, parsed)
         if no is Unheard.IN_SILENCE:
             return
         kind = Note.COMMAND_REFUSED if no else Note.COMMAND_SEEN
-        show = no in ("", Code.PERMISSION_DENIED)
+        # On an issue the App may read and no more.
+        show = no in ("", Code.PERMISSION_DENIED) and not comment.on_issue
         body = {**body, "code": no} if no else body
         done = origin.delivery if no else ""
         if not await notes.write(miso, stream, rows, kind, actor, body, inbox_done=done, show=show) or no:
@@ -70,7 +72,8 @@ async def written(miso: Miso, origin: Origin, comment: Written) -> None:
         rows = await miso.store.stream(stream)
     answer = await _answer(miso, origin, comment, Principal(actor=actor, door=Door.COMMENT), parsed, heard)
     told = {"markdown": answer.markdown, "code": answer.code}
-    await notes.write(miso, stream, rows, Note.COMMAND_ANSWERED, actor, told, inbox_done=origin.delivery)
+    show = not comment.on_issue
+    await notes.write(miso, stream, rows, Note.COMMAND_ANSWERED, actor, told, inbox_done=origin.delivery, show=show)
 
 
 def stream_of_pull(repository_id: int, number: int | None = None) -> str:
@@ -85,7 +88,7 @@ class Unheard(Enum):
 
 
 async def _unheard(
-    miso: Miso, origin: Origin, comment: Written, actor: Actor
+    miso: Miso, origin: Origin, comment: Written, actor: Actor, parsed: Command | CommandFault
 ) -> tuple[str | Unheard, Permission | None]:
     """Why this account is not listened to, as a code; "" when it is, with what GitHub said of it. One row says that
     the limit was reached."""
@@ -104,7 +107,12 @@ async def _unheard(
     if actor.kind is ActorKind.APP:
         return "" if actor.id in miso.rules.bots_that_may_request else Code.BOT_REFUSED, None
     role = await access.permission(access.facts_of(miso, origin), comment.login, comment.user_id)
-    return "" if role.can_write else Code.PERMISSION_DENIED, role
+    if role.can_write:
+        return "", role
+    # Whoever signed in elsewhere may prove here who they are, though they may only read.
+    code = parsed.code if isinstance(parsed, Command) else ""
+    proves = bool(code) and await links.waits(miso, actor.id, code)
+    return "" if proves else Code.PERMISSION_DENIED, role
 
 
 async def _answer(

@@ -49,6 +49,8 @@ class Note(StrEnum):
     DRIFT_ENDED = "drift.ended"
     PERSON_SIGNED_IN = "person.signed_in"
     PERSON_SIGNED_OUT = "person.signed_out"
+    PERSON_LINKED = "person.linked"
+    PERSON_UNLINKED = "person.unlinked"
     DEVICE_GRANTED = "device.granted"
     DEVICE_DENIED = "device.denied"
     DEVICE_REUSED = "device.reused"

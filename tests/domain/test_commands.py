@@ -65,6 +65,8 @@ from tests.domain.typed import FULL, SHA, commands, fault
         ("/rollback production", Command(verb=Verb.ROLLBACK, stage=Stage.PRODUCTION)),
         (f"/rollback production TO @{SHA}", Command(verb=Verb.ROLLBACK, stage=Stage.PRODUCTION, sha=SHA)),
         (f"/clear @{SHA} the disk was full", Command(verb=Verb.CLEAR, sha=SHA, reason=Untrusted("the disk was full"))),
+        ("/link BCDF-GHJK-LMNP", Command(verb=Verb.LINK, code="BCDF-GHJK-LMNP")),
+        ("/link bcdfghjklmnp", Command(verb=Verb.LINK, code="BCDF-GHJK-LMNP")),
         ("/status", Command(verb=Verb.STATUS)),
         ("/why tst", Command(verb=Verb.WHY, stage=Stage.TEST)),
         ("/help", Command(verb=Verb.HELP)),

@@ -21,6 +21,9 @@ from tests.domain.typed import FULL, SHA, commands, fault
         ("/miso deploy test", Code.COMMAND_UNKNOWN, "/help"),
         ("/miso-promote test", Code.COMMAND_UNKNOWN, USAGE[Verb.PROMOTE]),
         ("/promote", Code.COMMAND_ARGUMENTS, USAGE[Verb.PROMOTE]),
+        ("/link", Code.COMMAND_ARGUMENTS, USAGE[Verb.LINK]),
+        ("/link BCDF-GHJK", Code.COMMAND_ARGUMENTS, USAGE[Verb.LINK]),
+        ("/link BCDF-GHJK-LMNP please", Code.COMMAND_ARGUMENTS, USAGE[Verb.LINK]),
         ("/promote staging", Code.STAGE_UNKNOWN, "/promote test"),
         ("/promote prodution", Code.STAGE_UNKNOWN, "/promote production"),
         ("/why mars", Code.STAGE_UNKNOWN, USAGE[Verb.WHY]),
@@ -91,6 +94,15 @@ def test_faults_and_what_to_type_instead(body: str, code: Code, suggestion: str)
     assert (found.code, found.suggestion) == (code, suggestion)
 
 
+GAPS = {
+    "<environment>": "dev",
+    "@sha": f"@{SHA}",
+    "<hash>": SHA,
+    "<reason>": "because",
+    "<code>": "BCDF-GHJK-LMNP",
+}
+
+
 @given(command=commands)
 def test_a_suggestion_can_be_typed_once_its_gaps_are_filled(command: Command) -> None:
     """Whatever a person left out or wrote wrongly, the line that we suggest is a command."""
@@ -103,10 +115,10 @@ def test_a_suggestion_can_be_typed_once_its_gaps_are_filled(command: Command) ->
     ):
         found = parse(wrong)
         if isinstance(found, CommandFault) and found.code is not Code.COMMAND_TWICE:
-            filled = (
-                re.sub(r" \[[^\]]*\]", "", found.suggestion).replace("<environment>", "dev").replace("@sha", f"@{SHA}")
-            )
-            assert isinstance(parse(filled.replace("<hash>", SHA).replace("<reason>", "because")), Command), found
+            filled = re.sub(r" \[[^\]]*\]", "", found.suggestion)
+            for gap, word in GAPS.items():
+                filled = filled.replace(gap, word)
+            assert isinstance(parse(filled), Command), found
 
 
 def test_suggestions_never_hold_what_was_typed() -> None:

@@ -77,6 +77,7 @@ REPLIES: dict[str, Callable[[], str]] = {
         STORIES["requested, of a strict policy"], given.PRODUCTION, preview=PREVIEW
     ),
     "requested, break-glass": lambda: say.reply_requested(STORIES["requested, by break-glass"], given.PRODUCTION),
+    "linked": lambda: say.reply_linked(given.OTHER),
     "revoked": lambda: say.reply_revoked(STORIES["requested, taken back"], given.PRODUCTION, given.OTHER),
     "revoked, still enough": lambda: say.reply_revoked(STORIES["approved"], given.PRODUCTION, given.OTHER),
     "cancelled": lambda: say.reply_cancelled(STORIES["cancelled"], given.PRODUCTION, given.OTHER),

@@ -31,6 +31,7 @@ stages = st.sampled_from(Stage)
 maybe = shas | st.just("")
 none = st.just(Untrusted(""))
 hashes = st.text("0123456789abcdef", min_size=12, max_size=64)
+codes = st.text("BCDFGHJKLMNPQRSTVWXZ", min_size=12, max_size=12).map(lambda c: f"{c[:4]}-{c[4:8]}-{c[8:]}")
 times = st.integers(0, LONGEST_LOCK_SECONDS // 60).map(lambda minutes: minutes * 60)
 commands = st.one_of(
     st.builds(Command, verb=st.just(Verb.PROMOTE), stage=stages, sha=maybe),
@@ -45,6 +46,7 @@ commands = st.one_of(
     st.builds(Command, verb=st.just(Verb.LOCK), stage=stages, seconds=times, reason=plain),
     st.builds(Command, verb=st.just(Verb.UNLOCK), stage=stages, reason=plain | none),
     st.builds(Command, verb=st.just(Verb.POLICY), word=st.sampled_from(["accept", "reject"]), hash=hashes),
+    st.builds(Command, verb=st.just(Verb.LINK), code=codes),
     st.builds(Command, verb=st.sampled_from([Verb.REVOKE, Verb.POLICY, Verb.STATUS, Verb.HELP])),
 )
 

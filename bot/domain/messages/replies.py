@@ -45,6 +45,7 @@ _HELP: Mapping[Verb, str] = {
     Verb.UNLOCK: "take a lock off; somebody else's only with a reason",
     Verb.WHY: "show which rules are met and which are not, without asking for anything",
     Verb.POLICY: "show the policy that counts; its administrators `accept` or `reject` a looser one",
+    Verb.LINK: "say that you are whoever was shown this code on the account page",
     Verb.STATUS: "show what runs where",
     Verb.HELP: "show this list",
 }
@@ -190,6 +191,14 @@ def reply_unlocked(environment: Environment, lock: Lock, actor: Actor, reason: s
     whose = "the lock" if lock.owner == actor else f"the lock of {person(lock.owner)}"
     why = f" Reason: {quote(reason, 500)}." if reason else ""
     return f"{person(actor)} took {whose} off {environment.stage}.{why} Promotions begin there again."
+
+
+def reply_linked(actor: Actor) -> str:
+    """An account was proven to be somebody who signed in. Who that is, and by which code, stands nowhere here."""
+    return (
+        f"{person(actor)} is linked to the sign-in that was shown this code: whoever signs in so acts as this account"
+        " from now on. If that is not you, tell an administrator of Miso at once."
+    )
 
 
 def reply_status(standings: Sequence[Standing], *, now_us: int = 0) -> str:
