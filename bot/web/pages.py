@@ -45,7 +45,9 @@ def routes() -> list[web.RouteDef]:
     return [web.get(STYLE, style)]
 
 
-def page(name: str, public_url: str, *, viewer: Viewer | None = None, status: int = 200, **values: Any) -> web.Response:
+def page(
+    name: str, public_url: str, /, *, viewer: Viewer | None = None, status: int = 200, **values: Any
+) -> web.Response:
     """A template of `bot/web/templates` as an answer."""
     text = _templates.get_template(f"{name}.html").render(
         root=urlsplit(public_url).path, style=STYLE, viewer=viewer, hidden=lambda: _hidden(viewer), **values
