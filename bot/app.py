@@ -22,17 +22,23 @@ from gidgethub.sansio import Event
 from bot import telemetry
 from bot.azure import AzureWindow
 from bot.clock import SystemClock
-from bot.context import Clock, Miso
+from bot.context import Clock, Miso, SignIn
 from bot.github.client import GitHubWindow
 from bot.images import ImagesWindow
 from bot.oidc.issue import Issuer
+from bot.oidc.jwks import IssuerKeys
 from bot.oidc.opening import open_rings
+from bot.oidc.provider import ProviderSignIn
+from bot.oidc.rings import Rings
+from bot.oidc.sign_in import EntraSignIn
+from bot.oidc.verify import SubjectReader
+from bot.oidc.window import OidcWindow
 from bot.probe import ProbeWindow
 from bot.services import policies, registering
 from bot.settings import Settings
 from bot.store.sealing import Seal
 from bot.store.sqlite import SqliteStore
-from bot.web import health, oidc, webhook
+from bot.web import api, guard, health, oidc, pages, sign_in, tokens, webhook
 from bot.worker import Worker
 from handlers import router
 
@@ -86,28 +92,22 @@ async def building(settings: Settings, *, clock: Clock | None = None, adopts: bo
 
         for_azure = await stack.enter_async_context(session(unpack=False))
         for_others = await stack.enter_async_context(session(unpack=True))
+        rings = await _rings(settings, for_azure, clock, stack)
+        seal = _seal(settings, rings)
         store = await SqliteStore.open(
-            settings.store_path, clock_us=clock.now_us, seal=Seal.at(settings.data_dir / "seal.key")
+            settings.store_path, clock_us=clock.now_us, seal=seal, inbox_days=settings.inbox_days
         )
         stack.push_async_callback(store.close)
-        rings = await open_rings(
-            settings.keys_dir,
-            issuer=settings.public_url,
-            now_us=clock.now_us,
-            key_days=settings.key_days,
-            publish_hours=settings.key_publish_hours,
-            keep_hours=settings.key_keep_hours,
-            session_hours=settings.session_hours,
-            client=settings.sign_in == "oidc",
-        )
         issuer = Issuer(
             settings.public_url,
             rings,
             clock.now_us,
             audience=settings.token_audience,
             client_id=settings.sign_in_client_id,
-            device=settings.device_sign_in,
+            device=settings.device_sign_in and settings.sign_in != "off",
         )
+        keys = IssuerKeys(for_others, clock.now_us)
+        stack.push_async_callback(keys.close)
         azure = AzureWindow(
             owner=rules.controller,
             session=for_azure,
@@ -147,8 +147,15 @@ async def building(settings: Settings, *, clock: Clock | None = None, adopts: bo
                 allow_local=settings.allow_local_hosts,
                 timeout=settings.probe_timeout,
             ),
-            oidc=issuer,
+            oidc=OidcWindow(
+                issuer,
+                SubjectReader(keys, settings.trust, clock.now_us),
+                settings.trust,
+                rules.token_audience,
+                tended=lambda: seal.use(rings.sealing()),
+            ),
             clock=clock,
+            sign_in=_sign_in(settings, for_others, issuer, keys, clock),
         )
         await registering.import_files(miso, settings.catalog_files())
         if adopts:
@@ -158,9 +165,71 @@ async def building(settings: Settings, *, clock: Clock | None = None, adopts: bo
         yield Running(miso=miso, worker=worker, web=application(miso, settings), azure=azure, issuer=issuer)
 
 
+async def _rings(settings: Settings, session: aiohttp.ClientSession, clock: Clock, stack: AsyncExitStack) -> Rings:
+    """The signing keys, on disk or in the vault that the host's own identity opens."""
+    vault = None
+    if settings.key_vault_url:
+        # Only here: whoever keeps keys on disk need not load a second SDK.
+        from bot.oidc.vault import KeyVault
+
+        vault = KeyVault(settings.key_vault_url, session, identity=settings.managed_identity)
+        stack.push_async_callback(vault.close)
+    return await open_rings(
+        settings.keys_dir,
+        issuer=settings.public_url,
+        now_us=clock.now_us,
+        key_days=settings.key_days,
+        publish_hours=settings.key_publish_hours,
+        keep_hours=settings.key_keep_hours,
+        session_hours=settings.session_hours,
+        client=settings.sign_in == "oidc",
+        vault=vault,
+    )
+
+
+def _seal(settings: Settings, rings: Rings) -> Seal:
+    """With the keys of the ring; what an earlier version sealed with a file of its own still opens."""
+    earlier = settings.data_dir / "seal.key"
+    return Seal(rings.sealing(), fernet=[earlier.read_bytes().strip()] if earlier.is_file() else [])
+
+
+def _sign_in(
+    settings: Settings, session: aiohttp.ClientSession, issuer: Issuer, keys: IssuerKeys, clock: Clock
+) -> SignIn | None:
+    if settings.sign_in == "entra":
+        return EntraSignIn(
+            session,
+            authority=settings.entra_authority,
+            tenant=settings.sign_in_tenant,
+            client_id=settings.sign_in_client_id,
+            assertion=issuer.sign_in_assertion,
+            keys=keys,
+            now_us=clock.now_us,
+        )
+    if settings.sign_in == "oidc":
+        return ProviderSignIn(
+            session,
+            issuer=settings.sign_in_issuer,
+            client_id=settings.sign_in_client_id,
+            groups_claim=settings.sign_in_groups_claim,
+            client_assertion=issuer.client_assertion,
+            keys=keys,
+            now_us=clock.now_us,
+        )
+    return None
+
+
 def application(miso: Miso, settings: Settings) -> web.Application:
-    """Every route. The body cap is the webhook's own; nothing else takes a body."""
-    app = web.Application(client_max_size=1024 * 1024)
+    """Every route, behind the guard. The webhook has a guard and a cap of its own."""
+    doors = guard.Doors(
+        public_url=settings.public_url,
+        now_us=miso.clock.now_us,
+        trusted_proxies=settings.trusted_proxies,
+        token_requests_per_minute=settings.token_requests_per_minute,
+        sign_in_requests_per_minute=settings.sign_in_requests_per_minute,
+        api_requests_per_minute=settings.api_requests_per_minute,
+    )
+    app = web.Application(client_max_size=guard.MOST_BYTES, middlewares=guard.middlewares(doors))
 
     async def store_ready() -> bool:
         await miso.store.leases()
@@ -168,6 +237,10 @@ def application(miso: Miso, settings: Settings) -> web.Application:
 
     app.add_routes(webhook.routes(miso, [secret.decode() for secret in settings.webhook_secrets]))
     app.add_routes(oidc.routes(miso.oidc))
+    app.add_routes(tokens.routes(miso))
+    app.add_routes(api.routes(miso))
+    app.add_routes(pages.routes())
+    app.add_routes(sign_in.routes(miso))
     app.add_routes(health.routes({"store": store_ready}))
     return app
 

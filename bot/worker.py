@@ -18,7 +18,7 @@ from bot.context import Miso
 from bot.domain.codes import Code
 from bot.domain.model import Delivery, Environment, PromotionRow, Status
 from bot.errors import MisoError, Refused, Transient
-from bot.services import automatic, deploying, drift, journal, payloads, reporting, waiting
+from bot.services import automatic, deploying, drift, journal, payloads, reporting, tidying, waiting
 
 log = telemetry.logger("worker")
 
@@ -32,6 +32,9 @@ PASSING = frozenset({Status.APPROVED, Status.DEPLOYING, Status.DEPLOYED})
 
 TENDED_AT_ONCE = 32
 """Environments that are looked after side by side; the others have their turn in the next round."""
+
+HOUSE = "house"
+"""The controller's own affairs, beside the environments that are tended."""
 
 Door = Callable[[Any, Miso], Awaitable[None]]
 
@@ -217,6 +220,9 @@ class Worker:
         if looks:
             self._drift_us = now + int(self._miso.rules.drift_minutes * 60e6)
         started = 0
+        if HOUSE not in self._tending and self._resting.get(HOUSE, 0) <= now:
+            self._start(self._tending, HOUSE, tidying.tidy(self._miso), self._fault_at(HOUSE))
+            started += 1
         for environment in await self._miso.store.environments():
             key = f"environment:{environment.id}"
             if key in self._tending or self._resting.get(key, 0) > now or len(self._tending) >= TENDED_AT_ONCE:

@@ -15,8 +15,8 @@ from pydantic import AfterValidator, PrivateAttr, SecretStr, ValidationInfo, fie
 from pydantic_settings import SettingsConfigDict
 
 from bot.domain.rules import PolicySet, Rules
-from bot.errors import ConfigError
-from bot.settings import forms
+from bot.domain.trust import Book
+from bot.settings import folders, forms
 from bot.settings.declaring import (
     PREFIX,
     ConnectTo,
@@ -85,7 +85,9 @@ class Settings(DoorSettings):
         "directory", "Database and signing keys. Made with mode 700; refused when others may look inside.", ".miso"
     )
     config_dir: Path = described(
-        "directory", "`policy.yml` and `catalog/`. Without it: `config/` of a checkout, else the packaged one.", ""
+        "directory",
+        "`policy.yml`, `trust/` and `catalog/`. Without it: `config/` of a checkout, else the packaged one.",
+        "",
     )
     ca_file: Path | None = described(
         "file", "Further certificate authorities to trust (PEM), beside the system's.", None
@@ -176,6 +178,7 @@ class Settings(DoorSettings):
 
     _policies: PolicySet = PrivateAttr(default_factory=PolicySet)
     _policy_text: str = PrivateAttr("")
+    _trust: Book = PrivateAttr(default_factory=Book)
 
     @field_validator("webhook_secret_previous")
     @classmethod
@@ -242,22 +245,9 @@ class Settings(DoorSettings):
     def keys_dir(self) -> Path:
         return self.data_dir / "keys"
 
-    @property
-    def catalog_dir(self) -> Path:
-        return self.config_dir / "catalog"
-
     def catalog_files(self) -> Mapping[str, str]:
         """The text of each `catalog/*.yml`, by name. Raises ConfigError for all that cannot be read."""
-        found: dict[str, str] = {}
-        faults: list[str] = []
-        for file in sorted(self.catalog_dir.glob("*.yml")):
-            try:
-                found[f"catalog/{file.name}"] = file.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as fault:
-                faults.append(f"'{file}' cannot be read as text: {fault}")
-        if faults:
-            raise ConfigError(faults)
-        return found
+        return folders.texts(self.config_dir, "catalog")
 
     def app_private_key(self) -> str:
         """The App's private key, PEM text. Read anew on each call and kept nowhere here."""
@@ -273,6 +263,11 @@ class Settings(DoorSettings):
     def policies(self) -> PolicySet:
         """What `policy.yml` says. It counts once the ledger has accepted it."""
         return self._policies
+
+    @property
+    def trust(self) -> Book:
+        """What `trust/*.yml` says: whose workflows may ask for a token. Without a file: nobody's."""
+        return self._trust
 
     @property
     def policy_text(self) -> str:

@@ -11,8 +11,9 @@ from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
-from bot.domain import policy_file
+from bot.domain import policy_file, trust_file
 from bot.errors import ConfigError
+from bot.settings import folders
 from bot.settings.declaring import PREFIX
 from bot.settings.fields import Settings
 
@@ -25,7 +26,7 @@ def load() -> Settings:
     except ValidationError as fault:
         errors = fault.errors(include_url=False, include_context=False)
         raise ConfigError([*faults, *(_sentence(dict(error)) for error in errors)]) from None
-    wrong = _read_policy(settings)
+    wrong = (*_read_policy(settings), *_read_trust(settings))
     if faults or wrong:
         raise ConfigError([*faults, *wrong])
     return settings
@@ -39,6 +40,15 @@ def _read_policy(settings: Settings) -> tuple[str, ...]:
     except (OSError, UnicodeDecodeError) as fault:
         return (f"'{file}' cannot be read as text: {fault}",)
     settings._policies, wrong = policy_file.read(settings._policy_text, str(file))
+    return wrong
+
+
+def _read_trust(settings: Settings) -> tuple[str, ...]:
+    """Put `trust/*.yml` into the settings; what is wrong with them."""
+    try:
+        settings._trust, wrong = trust_file.read(folders.texts(settings.config_dir, "trust"))
+    except ConfigError as fault:
+        return fault.faults
     return wrong
 
 

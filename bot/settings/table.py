@@ -74,7 +74,8 @@ def markdown() -> str:
         "## Files",
         "",
         "`policy.yml` in `MISO_CONFIG_DIR` says who may do what in each stage: [policy.md](policy.md). `catalog/*.yml`"
-        " beside it holds the registered applications.",
+        " beside it holds the registered applications, `trust/*.yml` says whose workflows may ask for a token:"
+        " [trust.md](trust.md).",
     ]
     return "\n".join(out) + "\n"
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from bot import telemetry
 from bot.domain.codes import Code
@@ -53,9 +54,6 @@ _HEADERS: Final[Mapping[str, str]] = {
 _HSTS: Final = {"Strict-Transport-Security": "max-age=31536000"}
 
 _log = telemetry.logger(__name__)
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, kw_only=True)

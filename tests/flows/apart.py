@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import sqlite3
 import sys
@@ -22,12 +21,12 @@ from typing import Any
 import aiohttp
 
 from bot.cli.demo.ground import free_port
-from bot.settings.fields import default_config_dir
 from bot.sim import scenarios
 from bot.sim.client import SimClient
 from bot.sim.scenarios import REPOSITORY, RESOURCE_GROUP, SITE, SUBSCRIPTION_ID
 from bot.sim.world import Options, World
 from tests.contracts import arm, github
+from tests.flows.stage import configured
 
 PATIENCE = 60.0
 """Seconds of real time after which a story that does not come to rest has failed."""
@@ -190,9 +189,8 @@ async def apart(directory: Path, **settings: str) -> AsyncIterator[Apart]:
         here = world.addresses
         port = free_port()
         url = f"http://127.0.0.1:{port}"
-        config = directory / "config"
-        (config / "catalog").mkdir(parents=True)
-        shutil.copy(default_config_dir() / "policy.yml", config / "policy.yml")
+        config = configured(directory, here)
+        (config / "catalog").mkdir()
         given = {
             "MISO_GITHUB_API_URL": here.github,
             "MISO_GITHUB_WEB_URL": here.web,

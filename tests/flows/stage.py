@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,6 +25,7 @@ from bot.domain.promotion import Promotion
 from bot.errors import Transient
 from bot.services import journal, registering
 from bot.settings import Settings, load
+from bot.settings.fields import default_config_dir
 from bot.sim import scenarios
 from bot.sim.client import SimClient
 from bot.sim.scenarios import PLACES, REPOSITORY, Shop
@@ -160,9 +162,22 @@ async def staged(directory: Path, *, judged: bool = True, **settings: str) -> As
                 await listener.cleanup()
 
 
+def configured(directory: Path, here: Addresses) -> Path:
+    """A directory with the policy as it is shipped, and trust in this world's workflows instead of the real ones."""
+    config = directory / "config"
+    (config / "trust").mkdir(parents=True, exist_ok=True)
+    shipped = default_config_dir()
+    shutil.copy(shipped / "policy.yml", config / "policy.yml")
+    trust = (shipped / "trust" / "github.yml").read_text("utf-8")
+    there = trust.replace("issuer: https://token.actions.githubusercontent.com", f"issuer: {here.actions}", 1)
+    (config / "trust" / "github.yml").write_text(there, "utf-8")
+    return config
+
+
 def _settings(here: Addresses, url: str, directory: Path) -> dict[str, str]:
     """What an operator would set for this world; pauses are short."""
     return {
+        "MISO_CONFIG_DIR": str(configured(directory, here)),
         "MISO_GITHUB_API_URL": here.github,
         "MISO_GITHUB_WEB_URL": here.web,
         "MISO_APP_ID": str(here.app_id),

@@ -224,7 +224,7 @@ def test_defaults_agree_with_the_domain(environ: Environ) -> None:
     """What `Rules` assumes in tests of the domain is what an operator gets who sets nothing."""
     rules = load().rules()
     plain = Rules(controller="miso", app_id=4711)
-    own = {"public_url", "registries"}
+    own = {"public_url", "registries", "token_audience"}
     for name in set(Rules.__dataclass_fields__) - own:
         assert getattr(rules, name) == getattr(plain, name), name
 
