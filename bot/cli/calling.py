@@ -17,10 +17,9 @@ from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.cli import session
@@ -28,6 +27,9 @@ from bot.cli.session import Session
 from bot.domain.codes import Code
 from bot.domain.messages import plain, refusal
 from bot.errors import Refused, Transient
+
+if TYPE_CHECKING:
+    import aiohttp
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -153,6 +155,8 @@ class Server:
         json: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
+        import aiohttp
+
         try:
             async with self.http.request(
                 method,
@@ -177,6 +181,8 @@ class Server:
 @asynccontextmanager
 async def server(url: str) -> AsyncIterator[Server]:
     """A way to that Miso. Authorities: those of the system, or `SSL_CERT_FILE` as OpenSSL reads it."""
+    import aiohttp
+
     connector = aiohttp.TCPConnector(ssl=ssl.create_default_context())
     agent = {"User-Agent": f"{CLIENT}/{version('miso-controller')}", "Accept": "application/json"}
     timeout = aiohttp.ClientTimeout(total=PATIENCE, connect=10)

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from bot import telemetry
-from bot.cli import deliveries, demo, doctor, policy, registering, serving, standing, why
+from bot.cli import acting, deliveries, demo, doctor, login, people, policy, registering, serving, standing, why
 from bot.cli.screen import faults, refused
 from bot.errors import ConfigError, Refused, Transient
 
@@ -71,3 +71,16 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(deliveries.app, name="deliveries")
 app.command("doctor")(doctor.doctor)
 app.add_typer(demo.app, name="demo")
+
+YOU = "As the person who signed in"
+app.command("login", rich_help_panel=YOU)(login.login)
+app.command("logout", rich_help_panel=YOU)(login.logout)
+app.command("whoami", rich_help_panel=YOU)(login.whoami)
+app.command("promote", rich_help_panel=YOU)(acting.promote)
+app.command("rollback", rich_help_panel=YOU)(acting.rollback)
+app.command("approve", rich_help_panel=YOU)(acting.approve)
+app.command("reject", rich_help_panel=YOU)(acting.reject)
+app.command("revoke", rich_help_panel=YOU)(acting.revoke)
+app.command("cancel", rich_help_panel=YOU)(acting.cancel)
+app.command("show", rich_help_panel=YOU)(acting.show)
+app.add_typer(people.app, name="people", rich_help_panel=YOU)

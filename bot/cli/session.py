@@ -20,7 +20,6 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from bot.errors import ConfigError, Transient
-from bot.settings.forms import base_url
 
 FILE, LOCK = "session.json", "session.lock"
 MOST_BYTES = 64 * 1024
@@ -30,13 +29,20 @@ LOCK_SECONDS = 40.0
 Secret = Annotated[str, Field(repr=False, min_length=8, max_length=4096, pattern=r"^[!-~]+$")]
 
 
+def address(text: str) -> str:
+    """A base address: https, or http on loopback. Raises ValueError with what is wrong."""
+    from bot.settings.forms import base_url
+
+    return base_url(text)
+
+
 class Session(BaseModel):
     """Somebody who is signed in at a Miso, as far as this machine knows."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     version: Literal[1] = 1
-    url: Annotated[str, AfterValidator(base_url)]
+    url: Annotated[str, AfterValidator(address)]
     access: Secret
     refresh: Secret
     expires: float

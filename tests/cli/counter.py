@@ -40,6 +40,7 @@ class Counter:
     url: str = ""
     begun: dict[str, Any] = field(default_factory=dict)
     slow: float = 0.0
+    came: asyncio.Event = field(default_factory=asyncio.Event)
     _number: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _good: str = ""
     used: set[str] = field(default_factory=set)
@@ -65,6 +66,7 @@ class Counter:
         body = {**await request.post()} if form else (await request.json() if request.can_read_body else {})
         route = f"{request.method} {request.path}"
         self.asked.append((route, dict(request.headers), body))
+        self.came.set()
         if self.slow:
             await asyncio.sleep(self.slow)
         waiting = self.script.get(route, [])

@@ -95,8 +95,7 @@ async def test_ctrl_c_does_not_lose_a_refresh_token_that_is_on_its_way(counter: 
     before = session.read()
     counter.slow = 0.2
     asking = asyncio.create_task(there.call("GET", "/api/v1/me"))
-    while not counter.asked:
-        await asyncio.sleep(0.01)
+    await counter.came.wait()
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking

@@ -59,7 +59,7 @@ def test_it_stands_where_the_desktop_says_and_a_relative_place_is_ignored(
 def test_what_is_open_to_others_is_refused_with_what_to_do(folder: Path, what: str, mode: int) -> None:
     session.write(KEPT)
     (folder / what).chmod(mode)
-    with pytest.raises(ConfigError, match="open to others: `chmod [67]00") as wrong:
+    with pytest.raises(ConfigError, match="open to others: `chmod") as wrong:
         session.read()
     assert KEPT.access not in str(wrong.value)
 
