@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -57,7 +58,7 @@ class EntraSignIn:
         """The address to go to, and the flow that `finish` needs."""
         flow = await self._msal(
             lambda app: app.initiate_auth_code_flow(
-                ["profile"], redirect_uri=redirect, state=state, prompt="none" if silent else None
+                [], redirect_uri=redirect, state=state, prompt="none" if silent else None
             )
         )
         address = str(flow["auth_uri"])
@@ -104,6 +105,9 @@ class EntraSignIn:
         def in_thread() -> Any:
             import msal  # type: ignore[import-untyped]  # it ships no types; and it is slow to import
 
+            # It would rather have the answer posted, but no cookie that is ours alone comes with another site's form;
+            # a code that stays in the browser's history is spent, and was good with our verifier only.
+            warnings.filterwarnings("ignore", message="response_mode='form_post'")
             return call(
                 msal.ConfidentialClientApplication(
                     self._client_id,
