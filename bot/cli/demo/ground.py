@@ -30,8 +30,11 @@ import yaml
 from bot.settings.declaring import PREFIX
 from bot.settings.fields import default_config_dir
 from bot.sim.client import SimClient
+from bot.sim.scenarios import SIGN_IN_CLIENT_ID, TENANT_ID
 
 START_SECONDS = 30.0
+TRUST = "trust/github.yml"
+GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
 POLICY = "policy.yml"
 _PR_SET_PDEATHSIG = 1
 
@@ -199,6 +202,7 @@ def settings_for(directory: Path, world: Mapping[str, Any], secret: str) -> dict
     config = directory / "config"
     config.mkdir()
     shutil.copy(default_config_dir() / POLICY, config / POLICY)
+    _trust(config, world["actions"])
     port = free_port()
     return {
         "MISO_GITHUB_API_URL": world["github"],
@@ -214,6 +218,9 @@ def settings_for(directory: Path, world: Mapping[str, Any], secret: str) -> dict
         "MISO_CA_FILE": world["ca_file"],
         "MISO_LOG_FORMAT": "json",
         "MISO_ENTRA_AUTHORITY": world["entra"],
+        "MISO_SIGN_IN": "entra",
+        "MISO_SIGN_IN_TENANT": TENANT_ID,
+        "MISO_SIGN_IN_CLIENT_ID": SIGN_IN_CLIENT_ID,
         "MISO_ARM_URL": world["arm"],
         "MISO_REGISTRIES": world["registry"],
         "MISO_ALLOW_LOCAL_HOSTS": "true",
@@ -230,6 +237,13 @@ def settings_for(directory: Path, world: Mapping[str, Any], secret: str) -> dict
         "MISO_SETTLE_SECONDS": "1",
         "MISO_RETRY_SECONDS": "0.3",
     }
+
+
+def _trust(config: Path, issuer: str) -> None:
+    """The trust rules as they are shipped, for this world's workflows instead of GitHub's."""
+    shipped = (default_config_dir() / TRUST).read_text("utf-8")
+    (config / TRUST).parent.mkdir()
+    (config / TRUST).write_text(shipped.replace(f"issuer: {GITHUB_ISSUER}", f"issuer: {issuer}", 1), "utf-8")
 
 
 def _two_days(now: datetime) -> dict[str, str]:

@@ -19,7 +19,7 @@ MARKS = {Verdict.OK: ("✓", "green"), Verdict.WARN: ("!", "yellow"), Verdict.FA
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Check settings, keys, store, GitHub, policy, registries, every environment. Exit code 1 when anything fails."""
+    """Check settings, keys, store, GitHub, policy, registries, environments, sign-in. Exit 1 when anything fails."""
     found = asyncio.run(_examine(quiet=as_json))
     failing = sum(each.verdict is Verdict.FAIL for each in found)
     if as_json:
@@ -47,7 +47,7 @@ async def _examine(*, quiet: bool) -> list[Finding]:
 async def _checks() -> AsyncIterator[Finding]:
     """Findings as they come. What needs something that failed is left out: it would only say the same again."""
     from bot.app import building
-    from bot.cli.doctor import azure, github, here, policy
+    from bot.cli.doctor import azure, doors, github, here, policy
     from bot.settings import load
 
     try:
@@ -68,6 +68,8 @@ async def _checks() -> AsyncIterator[Finding]:
             async for finding in policy.checks(running.miso, settings):
                 yield finding
             async for finding in azure.checks(running, settings):
+                yield finding
+            async for finding in doors.checks(running, settings):
                 yield finding
     except ConfigError as wrong:
         for fault in wrong.faults:

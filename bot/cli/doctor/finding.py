@@ -20,7 +20,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One check. `area` is settings, keys, store, github, policy, registries, or `<application> / <stage>`."""
+    """One check. `area`: settings, keys, store, github, policy, trust, sign-in, doors, or `<application> / <stage>`."""
 
     area: str
     check: str
