@@ -97,6 +97,14 @@ it is asked for, and what went this way is marked with ⚠ for ever. `/rollback`
 until two of its administrators type `/policy accept <hash>`; `/policy reject <hash>` by one of them ends it. The hash
 is at least 12 digits of it, so nobody accepts what they did not look at.
 
+## Linking
+
+Whoever signs in to Miso may look; to ask for anything or to approve, they must be known as a GitHub account. The
+account page shows a code, for ten minutes and once. Typed as `/link <code>` by that account, on any pull request or
+issue that Miso sees, it proves the two to be one person; an account needs no write access for it. An account has five
+tries in an hour, and on an issue there is no answer: the account page tells. Type no code that somebody else gave you:
+they would act as you.
+
 ## Why not?
 
 `/why production` evaluates every rule as a request would, and asks for nothing. The same text stands in the check run,

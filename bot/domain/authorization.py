@@ -144,6 +144,9 @@ def judge(
             return Code.PERMISSION_UNKNOWN
         if permission.user_id != principal.actor.id or rank(permission) < PERMISSION_RANK["write"]:
             return Code.PERMISSION_DENIED
+    if principal.subject:
+        # Being signed in is enough to look, for as long as that lasts.
+        roles |= {Role.VIEWER}
     if deed in BY_NUMBER:
         return found if by_number else Code.NOT_ADMINISTRATOR
     return found if roles & _needed(deed, resource) else Code.ROLE_MISSING

@@ -7,11 +7,12 @@ allows nothing at all: an empty list would mean "no limit".
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from bot.domain.identity import Role
 from bot.domain.model import PERMISSION_RANK
-from bot.domain.rules import PUBLIC, PUBLIC_REGISTRIES, Freeze, Group, RequiredCheck, Who
+from bot.domain.rules import PUBLIC, PUBLIC_REGISTRIES, Freeze, Group, Members, RequiredCheck, Who
 
 ItemT = TypeVar("ItemT")
 
@@ -39,6 +40,24 @@ def who_meet(a: Who, b: Who) -> Who:
     teams = tuple(sorted(set(a.teams) & set(b.teams)))
     users = tuple(sorted(set(a.users) & set(b.users)))
     return Who(role=role, teams=teams, users=users if teams or users else (NOBODY,))
+
+
+RELEASING = frozenset({Role.DEPLOYER, Role.APPROVER, Role.OPERATOR, Role.ADMINISTRATOR})
+"""Roles with which something moves beyond dev, or whoever watches over it is made another."""
+
+
+def roles_within(base: Mapping[Role, Members], other: Mapping[Role, Members]) -> bool:
+    """Whether nobody gets a role that releases anything."""
+    nobody = Members()
+    return all(
+        set(now) <= set(was)
+        for role in RELEASING
+        for was, now in zip(_members(base.get(role, nobody)), _members(other.get(role, nobody)), strict=True)
+    )
+
+
+def _members(members: Members) -> tuple[tuple[int | str, ...], ...]:
+    return members.teams, members.users, members.groups, members.app_roles
 
 
 def hosts_within(base: tuple[str, ...], other: tuple[str, ...]) -> bool:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from bot.domain import yaml_lines
 from bot.domain.catalog import parse_guid
+from bot.domain.identity import Role
 from bot.domain.model import STAGE_ALIASES, Stage
 from bot.domain.policy_keys import EnvironmentKeys, Override, PolicyKeys, policy_of, spelling
 from bot.domain.rules import Policy, PolicySet
@@ -76,6 +77,7 @@ def _set(keys: PolicyKeys) -> PolicySet:
         operators=keys.operators.who(),
         clear_people=keys.clear_people,
         break_glass_minutes=keys.break_glass_minutes,
+        roles={role: keys.roles[role].members() for role in Role if role in keys.roles},
     )
 
 

@@ -20,6 +20,7 @@ _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?", re
 # https://git-scm.com/docs/git-check-ref-format, without what only looks like another name.
 _BRANCH = re.compile(r"(?!.*(?:\.\.|//|@\{))[^\s\x00-\x20\x7f~^:?*\[\\/][^\s\x00-\x20\x7f~^:?*\[\\]*(?<![./])(?:/\*)?")
 _DURATION = re.compile(r"(0|[1-9][0-9]{0,5})([mhd])", re.ASCII)
+_NAMED = re.compile(r"[!-~]{1,200}", re.ASCII)
 _MINUTES = {"m": 1, "h": 60, "d": 1440}
 HOUR = 60
 
@@ -73,6 +74,12 @@ def _guid(value: str) -> str:
     return guid
 
 
+def _named(value: str) -> str:
+    if not _NAMED.fullmatch(value):
+        raise ValueError("must be an id or a value, without blanks")
+    return parse_guid(value) or value
+
+
 def role_alone(value: object) -> object:
     return {"role": value} if isinstance(value, str) else value
 
@@ -104,3 +111,7 @@ StageWord = Annotated[
 Ids = Annotated[
     tuple[Annotated[int, Field(gt=0, lt=2**63)], ...], Field(max_length=50), LIST, distinct(lambda id_: id_, "id")
 ]
+Named = Annotated[
+    tuple[Annotated[str, AfterValidator(_named)], ...], Field(max_length=50), LIST, distinct(lambda name: name, "name")
+]
+"""What another service calls a group or a role: ids and values, never what people are shown."""

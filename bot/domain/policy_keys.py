@@ -12,14 +12,28 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
+from bot.domain.identity import Role
 from bot.domain.model import ProbeKind, Stage
 from bot.domain.policy_forms import HOUR, LIST, Branch, Guid, Ids, Registry, StageWord, distinct, lasting
-from bot.domain.policy_parts import AvailabilityKeys, CheckKeys, FreezeKeys, GroupKeys, Keys, People, key, plain
+from bot.domain.policy_parts import (
+    AvailabilityKeys,
+    CheckKeys,
+    FreezeKeys,
+    GroupKeys,
+    Keys,
+    People,
+    RoleKeys,
+    key,
+    plain,
+)
 from bot.domain.rules import Concurrency, Policy
 from bot.domain.yaml_lines import Path
 
 RENAMED: Mapping[str, str] = {"request_permission": "request", "approve_permission": "approve"}
 """Keys of earlier versions, and what they are called now."""
+
+
+RoleName = Annotated[Role, Field(strict=False)]
 
 
 class Override(Keys):
@@ -99,6 +113,11 @@ class Override(Keys):
     )
     keep_on_identical: bool = key(False, "Whether approvals carry over to a newer commit with the very same tree.")
     break_glass: bool = key(True, "Whether two people may go past some rules, with a reason.")
+    device_approvals: bool = key(
+        False,
+        "Whether somebody who signed in at the command line, by a code typed in a browser, may approve production."
+        " Elsewhere they may in any case.",
+    )
 
     @property
     def said(self) -> frozenset[str]:
@@ -148,6 +167,14 @@ class PolicyKeys(Keys):
     break_glass_minutes: Annotated[int, Field(ge=5, le=1440)] = key(
         60, "A break-glass request that nobody approved within so many minutes ends."
     )
+    roles: Mapping[RoleName, RoleKeys] = Field(
+        default_factory=dict,
+        description="Who has a role beside those to whom GitHub gives it: `viewer`, `developer`, `deployer`,"
+        " `approver`, `operator`, `auditor`, `administrator`. Whatever concerns a repository's releases needs write"
+        " access to it as well. An administrator by role links people and revokes tokens; to agree to a policy takes"
+        " `administrators`.",
+        examples=[{"auditor": {"groups": ["7f0c5b2e-8f3d-4c58-9a51-0c3a6a2f9f10"]}}],
+    )
     stages: Mapping[Stage, Override] = Field(
         description="One policy each for `dev`, `test` and `production`; `development`, `tst`, `testing`, `prod` and"
         " `pro` are understood too. A stage without one refuses all."
@@ -171,7 +198,7 @@ def spelling(path: Path) -> str:
 _KNOWN = sorted(
     {
         field.alias or name
-        for model in (PolicyKeys, EnvironmentKeys, GroupKeys, CheckKeys, FreezeKeys, AvailabilityKeys)
+        for model in (PolicyKeys, EnvironmentKeys, GroupKeys, CheckKeys, FreezeKeys, AvailabilityKeys, RoleKeys)
         for name, field in model.model_fields.items()
     }
 )

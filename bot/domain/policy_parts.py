@@ -11,8 +11,8 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from bot.domain import freezes
-from bot.domain.policy_forms import LIST, Day, Ids, Name, Role, lasting, role_alone
-from bot.domain.rules import Freeze, Group, RequiredCheck, Who
+from bot.domain.policy_forms import LIST, Day, Ids, Name, Named, Role, lasting, role_alone
+from bot.domain.rules import Freeze, Group, Members, RequiredCheck, Who
 
 
 def key(default: Any, meaning: str, **more: Any) -> Any:
@@ -101,6 +101,26 @@ class FreezeKeys(Keys):
             exceptions=self.exceptions,
             reason=self.reason,
         )
+
+
+class RoleKeys(Keys):
+    """Whom the policy gives a role."""
+
+    teams: Ids = key((), "Numeric ids of GitHub teams of the repository's owner.")
+    users: Ids = key((), "Numeric ids of GitHub accounts.")
+    groups: Named = key(
+        (), "Object ids of groups of the sign-in service.", examples=[["7f0c5b2e-8f3d-4c58-9a51-0c3a6a2f9f10"]]
+    )
+    app_roles: Named = key((), "Values of app roles of the sign-in service.", examples=[["Miso.Auditor"]])
+
+    @model_validator(mode="after")
+    def _says_whom(self) -> Self:
+        if not any((self.teams, self.users, self.groups, self.app_roles)):
+            raise ValueError("must say who is meant: teams, users, groups or app_roles")
+        return self
+
+    def members(self) -> Members:
+        return Members(teams=self.teams, users=self.users, groups=self.groups, app_roles=self.app_roles)
 
 
 class AvailabilityKeys(Keys):

@@ -6,15 +6,16 @@ Used where a repository may only tighten (`tighten`, `ignored`), where a policy 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.domain import narrower
+from bot.domain.identity import Role
 from bot.domain.model import ProbeKind, Stage
 from bot.domain.narrower import NO_BRANCH, NO_HOST, NOBODY
 from bot.domain.policy_keys import Override
-from bot.domain.rules import Concurrency, Policy, PolicySet, Who
+from bot.domain.rules import Concurrency, Members, Policy, PolicySet, Who
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +162,20 @@ def _who(who: Who) -> str:
     return f"{who.role} ({' or '.join(parts)})" if parts else who.role
 
 
+def _roles(roles: Mapping[Role, Members]) -> str:
+    return "; ".join(f"{role}: {_members(roles[role])}" for role in Role if role in roles) or "none"
+
+
+def _members(members: Members) -> str:
+    said = {
+        "teams": members.teams,
+        "users": members.users,
+        "groups": members.groups,
+        "app roles": members.app_roles,
+    }
+    return " or ".join(f"{name} {', '.join(map(str, some))}" for name, some in said.items() if some)
+
+
 def _lasting(minutes: int) -> str:
     unit, size = next((u, s) for u, s in (("d", 1440), ("h", 60), ("m", 1)) if minutes % s == 0)
     return f"{minutes // size}{unit}" if minutes else "0m"
@@ -193,6 +208,7 @@ KEYS: tuple[Key, ...] = (
     _ranked("probe", "http", lambda kind: kind is ProbeKind.HTTP),
     _flag("keep_on_identical", False),
     _flag("break_glass", False),
+    _flag("device_approvals", False),
 )
 """Every field of `Policy`."""
 
@@ -214,6 +230,14 @@ SET_KEYS: tuple[Key, ...] = (
     _people("operators"),
     _ranked("clear_people", "more", lambda count: count),
     _ranked("break_glass_minutes", "fewer", lambda minutes: -minutes),
+    Key(
+        name="roles",
+        attribute="roles",
+        within=narrower.roles_within,
+        meet=lambda base, other: base,
+        show=_roles,
+        tighter="fewer; further viewers, developers and auditors may come at any time",
+    ),
 )
 """Every field of `PolicySet` beside the policies themselves."""
 

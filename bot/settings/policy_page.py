@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from bot.domain.policy_keys import Override, PolicyKeys
-from bot.domain.policy_parts import AvailabilityKeys, CheckKeys, FreezeKeys, GroupKeys, WhoKeys
+from bot.domain.policy_parts import AvailabilityKeys, CheckKeys, FreezeKeys, GroupKeys, RoleKeys, WhoKeys
 from bot.domain.repository_config import PATH
 from bot.domain.tightness import KEYS, SET_KEYS
 
@@ -56,6 +56,11 @@ _PARTS: tuple[tuple[str, str, type[BaseModel]], ...] = (
         FreezeKeys,
     ),
     ("Availability", "", AvailabilityKeys),
+    (
+        "Roles",
+        "Each of `roles`, by its name. What a role may do stands in [the table of roles](roles.md).",
+        RoleKeys,
+    ),
 )
 _TIGHTER = {key.name: key.tighter for key in (*KEYS, *SET_KEYS)}
 

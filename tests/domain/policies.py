@@ -75,6 +75,7 @@ OVERRIDES = st.fixed_dictionaries(
         "probe": st.sampled_from(["http", "platform"]),
         "keep_on_identical": st.booleans(),
         "break_glass": st.booleans(),
+        "device_approvals": st.booleans(),
     },
 ).map(Override.model_validate)
 POLICIES = OVERRIDES.map(lambda own: Policy(**own.changes()))

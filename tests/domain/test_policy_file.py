@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given as given_that
 from hypothesis import strategies as st
 
+from bot.domain.identity import Role
 from bot.domain.model import ProbeKind, Stage
 from bot.domain.policy_file import read, schema
 from bot.domain.rules import (
     Concurrency,
     Freeze,
     Group,
+    Members,
     Policy,
     PolicySet,
     RequiredCheck,
@@ -39,6 +41,9 @@ administrators: [1001, 1002]
 operators: {{role: admin, teams: [7]}}
 clear_people: 3
 break_glass_minutes: 30
+roles:
+  auditor: {{groups: [{GUID.upper()}], app_roles: [Miso.Auditor]}}
+  operator: {{teams: [7], users: [5]}}
 stages:
   dev: {{open_pull_requests: true, request: maintain}}
   test: {{auto_promote: true}}
@@ -69,6 +74,7 @@ stages:
     probe: http
     keep_on_identical: true
     break_glass: false
+    device_approvals: true
 environments:
   {GUID.upper()}: {{stage: prod, approvals: 3, approve: admin}}
 """
@@ -129,6 +135,7 @@ def test_every_key_is_read() -> None:
         probe=ProbeKind.HTTP,
         keep_on_identical=True,
         break_glass=False,
+        device_approvals=True,
     )
     assert policies.stages[Stage.PRODUCTION] == production
     assert policies.stages[Stage.DEV] == Policy(open_pull_requests=True, request=Who(role="maintain"))
@@ -139,6 +146,10 @@ def test_every_key_is_read() -> None:
     assert policies.administrators == (1001, 1002)
     assert (policies.operators, policies.clear_people) == (Who(role="admin", teams=(7,)), 3)
     assert policies.break_glass_minutes == 30
+    assert policies.roles == {
+        Role.AUDITOR: Members(groups=(GUID,), app_roles=("Miso.Auditor",)),
+        Role.OPERATOR: Members(teams=(7,), users=(5,)),
+    }
 
 
 def test_the_ledger_keeps_all_of_it() -> None:
@@ -188,6 +199,22 @@ extra: 1
 """
     begins = [fault.split(": ")[0] for fault in faults(text)]
     assert begins == [f"policy.yml:{line}" for line in (3, 6, 7, 8, 9, 11, 13, 14, 15, 16, 18, 19)]
+
+
+@pytest.mark.parametrize(
+    ("roles", "said"),
+    [
+        ({"boss": {"users": [1]}}, "roles.boss"),
+        ({"auditor": {}}, "must say who is meant"),
+        ({"auditor": {"groups": ["all of them"]}}, "must be an id or a value"),
+        ({"auditor": {"groups": ["a", "a"]}}, "twice"),
+        ({"auditor": {"teams": ["security"]}}, "roles.auditor.teams"),
+        ({"auditor": {"people": [1]}}, "roles.auditor.people"),
+    ],
+)
+def test_a_role_is_given_to_nobody_by_mistake(roles: object, said: str) -> None:
+    text = json.dumps({**json.loads(good()), "roles": roles})
+    assert any(said in fault for fault in faults(text)), faults(text)
 
 
 def test_keys_of_earlier_versions_say_what_they_are_called_now() -> None:

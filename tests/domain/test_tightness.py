@@ -55,6 +55,7 @@ PAIRS: list[tuple[str, Any, Any]] = [
     ("probe", ProbeKind.HTTP, ProbeKind.PLATFORM),
     ("keep_on_identical", False, True),
     ("break_glass", False, True),
+    ("device_approvals", False, True),
 ]
 """Attribute, a tighter value, a looser one."""
 NAMES = {key.attribute: key.name for key in KEYS}

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given as given_that
 
+from bot.domain.identity import Role
 from bot.domain.model import Stage
-from bot.domain.rules import Policy, PolicySet, Who
+from bot.domain.rules import Members, Policy, PolicySet, Who
 from bot.domain.tightness import difference, loosens_production
 from tests.domain.policies import CHECK, FREEZE, GROUP, POLICIES, policies
 
@@ -150,3 +151,34 @@ def test_whatever_is_looser_is_in_the_difference(old: Policy, new: Policy) -> No
     told = " ".join(difference(policies(old), policies(new)))
     for name in loosens_production(policies(old), policies(new)):
         assert f"{name} " in told
+
+
+A, B = Members(groups=("a",)), Members(groups=("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "loosens"),
+    [
+        ({}, {Role.APPROVER: A}, True),
+        ({Role.APPROVER: A}, {Role.APPROVER: B}, True),
+        ({Role.APPROVER: B}, {Role.APPROVER: A}, False),
+        ({Role.OPERATOR: A}, {}, False),
+        ({Role.OPERATOR: A}, {Role.DEPLOYER: A}, True),
+        ({Role.OPERATOR: A}, {Role.OPERATOR: Members(app_roles=("a",))}, True),
+        ({}, {Role.ADMINISTRATOR: Members(users=(1,))}, True),
+        ({}, {Role.ADMINISTRATOR: Members(teams=(1,))}, True),
+        ({}, {Role.VIEWER: A, Role.DEVELOPER: A, Role.AUDITOR: B}, False),
+    ],
+)
+def test_whoever_gets_a_role_that_releases_gets_it_by_agreement(
+    old: dict[Role, Members], new: dict[Role, Members], loosens: bool
+) -> None:
+    found = loosens_production(policies(administrators=(1, 2), roles=old), policies(administrators=(1, 2), roles=new))
+    assert found == (("roles",) if loosens else ())
+
+
+def test_a_change_of_roles_is_told() -> None:
+    new = policies(roles={Role.AUDITOR: Members(groups=("g",), app_roles=("Miso.Auditor",)), Role.OPERATOR: A})
+    assert difference(policies(), new) == (
+        "roles none → operator: groups a; auditor: groups g or app roles Miso.Auditor",
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bot.domain.policy_keys import Override, PolicyKeys
 from bot.domain.tightness import KEYS, SET_KEYS
-from bot.settings import Settings, policy_page, reference
+from bot.settings import Settings, policy_page, reference, roles_page
 from bot.settings.table import markdown
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -34,6 +34,11 @@ def test_the_page_is_current() -> None:
 def test_the_page_of_the_policy_is_current() -> None:
     page = (DOCS / "policy.md").read_text(encoding="utf-8")
     assert page == policy_page.markdown(), "python -m bot.settings policy > docs/policy.md"
+
+
+def test_the_page_of_roles_is_current() -> None:
+    page = (DOCS / "roles.md").read_text(encoding="utf-8")
+    assert page == roles_page.markdown(), "python -m bot.settings roles > docs/roles.md"
 
 
 def test_every_key_of_the_policy_is_explained_with_what_is_tighter() -> None:
