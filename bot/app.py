@@ -38,7 +38,7 @@ from bot.services import policies, registering
 from bot.settings import Settings
 from bot.store.sealing import Seal
 from bot.store.sqlite import SqliteStore
-from bot.web import api, guard, health, oidc, pages, sign_in, tokens, webhook
+from bot.web import account, api, device, guard, health, oidc, pages, sign_in, tokens, webhook
 from bot.worker import Worker
 from handlers import router
 
@@ -92,7 +92,7 @@ async def building(settings: Settings, *, clock: Clock | None = None, adopts: bo
 
         for_azure = await stack.enter_async_context(session(unpack=False))
         for_others = await stack.enter_async_context(session(unpack=True))
-        rings = await _rings(settings, for_azure, clock, stack)
+        rings = await key_rings(settings, for_azure, clock, stack)
         seal = _seal(settings, rings)
         store = await SqliteStore.open(
             settings.store_path, clock_us=clock.now_us, seal=seal, inbox_days=settings.inbox_days
@@ -160,13 +160,16 @@ async def building(settings: Settings, *, clock: Clock | None = None, adopts: bo
         await registering.import_files(miso, settings.catalog_files())
         if adopts:
             await policies.adopt(miso, settings.policies, str(settings.config_dir / "policy.yml"))
-        await issuer.warm(environment.id for environment in await store.environments())
+        environments = [environment.id for environment in await store.environments()]
+        await issuer.warm(environments, sign_in=settings.sign_in == "entra")
         worker = Worker(miso, router, _event, holder())
         yield Running(miso=miso, worker=worker, web=application(miso, settings), azure=azure, issuer=issuer)
 
 
-async def _rings(settings: Settings, session: aiohttp.ClientSession, clock: Clock, stack: AsyncExitStack) -> Rings:
-    """The signing keys, on disk or in the vault that the host's own identity opens."""
+async def key_rings(
+    settings: Settings, session: aiohttp.ClientSession, clock: Clock, stack: AsyncExitStack, *, make: bool = True
+) -> Rings:
+    """The keys, on disk or in the vault that the host's own identity opens. `make`: a first one where there is none."""
     vault = None
     if settings.key_vault_url:
         # Only here: whoever keeps keys on disk need not load a second SDK.
@@ -184,6 +187,7 @@ async def _rings(settings: Settings, session: aiohttp.ClientSession, clock: Cloc
         session_hours=settings.session_hours,
         client=settings.sign_in == "oidc",
         vault=vault,
+        make=make,
     )
 
 
@@ -221,7 +225,7 @@ def _sign_in(
 
 def application(miso: Miso, settings: Settings) -> web.Application:
     """Every route, behind the guard. The webhook has a guard and a cap of its own."""
-    doors = guard.Doors(
+    decided = guard.Doors(
         public_url=settings.public_url,
         now_us=miso.clock.now_us,
         trusted_proxies=settings.trusted_proxies,
@@ -229,7 +233,7 @@ def application(miso: Miso, settings: Settings) -> web.Application:
         sign_in_requests_per_minute=settings.sign_in_requests_per_minute,
         api_requests_per_minute=settings.api_requests_per_minute,
     )
-    app = web.Application(client_max_size=guard.MOST_BYTES, middlewares=guard.middlewares(doors))
+    app = web.Application(client_max_size=guard.MOST_BYTES, middlewares=guard.middlewares(decided))
 
     async def store_ready() -> bool:
         await miso.store.leases()
@@ -237,10 +241,9 @@ def application(miso: Miso, settings: Settings) -> web.Application:
 
     app.add_routes(webhook.routes(miso, [secret.decode() for secret in settings.webhook_secrets]))
     app.add_routes(oidc.routes(miso.oidc))
-    app.add_routes(tokens.routes(miso))
-    app.add_routes(api.routes(miso))
     app.add_routes(pages.routes())
-    app.add_routes(sign_in.routes(miso))
+    for doors in (tokens, api, sign_in, device, account):
+        app.add_routes(doors.routes(miso))
     app.add_routes(health.routes({"store": store_ready}))
     return app
 
