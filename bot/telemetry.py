@@ -12,9 +12,11 @@ import logging
 import re
 import sys
 import threading
+from base64 import b64encode, urlsafe_b64encode
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Final, Literal, TextIO, cast
+from urllib.parse import quote, quote_plus
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
@@ -27,14 +29,37 @@ HIDDEN: Final = "[hidden]"
 SHORTEST: Final = 8
 """Values shorter than this are not hidden one by one: they would blot out ordinary words."""
 
+# Where a word begins, behind an escape too.
+_BEGIN = r"(?:\b|(?<=%[0-9A-Fa-f]{2})|(?<=[0-9]m)|(?<=\\[nrt]))"
+# How a value may stand behind its name: `name=value`, `"name": "value"`, quotes escaped, `('name', b'value')`, in an
+# address, or between the colours of a terminal.
+_EDGE = r"(?:\x1b\[[0-9;]*m|%22|[\"'\\])*"
+_IS = rf"{_EDGE}\s*(?:=|:|%3[Dd]|%3[Aa])\s*(?:\bb(?=[\"']))?{_EDGE}"
+_OR_NEXT = rf"(?:{_IS}|[\"']\s*,\s*b?[\"'])"
+_VALUE = r"[^&\s\"'\\,;}\x1b]"
+
+
+def _token(prefix: str, characters: str, least: int) -> re.Pattern[str]:
+    """One that is known by how it begins; also where something broke it into lines as long as in a mail."""
+    broken = r"[\"']?(?:\\+[rn]|[\r\n])+[ \t]*[\"']?"
+    more = rf"(?:(?:{broken}[{characters}]{{40,}})+(?:{broken}[{characters}]+)?)?"
+    return re.compile(rf"({prefix})[{characters}]{{{least},}}{more}")
+
+
 _PATTERNS: Final = (
+    # Cookies whole, whatever is in them; and our own by its name (`bot.web.auth`).
+    (re.compile(rf"(?i){_BEGIN}((?:set-)?cookie2?{_OR_NEXT})[^\r\n\"'\\\x1b]{{4,}}"), rf"\1{HIDDEN}"),
+    (re.compile(rf"{_BEGIN}((?:__Host-)?miso(?:=|%3[Dd]))[A-Za-z0-9_.~%-]{{16,}}"), rf"\1{HIDDEN}"),
     # Installation, user and app tokens, `ghs_APPID_JWT` among them:
     # https://docs.github.com/authentication/keeping-your-account-and-data-secure/about-authentication-to-github
-    (re.compile(r"\b(gh[psour]_)[A-Za-z0-9._-]{36,}"), rf"\1{HIDDEN}"),
-    (re.compile(r"\b(github_pat_)[A-Za-z0-9_]{22,}"), rf"\1{HIDDEN}"),
+    (_token("gh[psour]_", "A-Za-z0-9._-", 36), rf"\1{HIDDEN}"),
+    (_token("github_pat_", "A-Za-z0-9_", 22), rf"\1{HIDDEN}"),
+    # Tokens that we give to people: for access and for renewing it.
+    (_token("miso[ar]_", "A-Za-z0-9_-", 16), rf"\1{HIDDEN}"),
     # Any JWT, and whatever else is base64 of a JSON object: Azure's continuation tokens carry signed addresses.
-    (re.compile(r"\beyJ[A-Za-z0-9_+/=%.-]{20,}"), HIDDEN),
-    # PEM of private keys, with real or escaped line ends, also when cut off.
+    (_token("eyJ", "A-Za-z0-9_+/=%.-", 20), HIDDEN),
+    # PEM of private keys, with real or escaped line ends, also when cut off; and private parts of a JWK
+    # (https://www.rfc-editor.org/rfc/rfc7518#section-6).
     (
         re.compile(
             r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----"
@@ -43,22 +68,39 @@ _PATTERNS: Final = (
         ),
         HIDDEN,
     ),
-    (re.compile(r"(?i)\b(bearer|basic)(\s+)[A-Za-z0-9._~+/=-]{16,}"), rf"\1\2{HIDDEN}"),
+    (re.compile(r"([\"'](?:d|k|p|q|dp|dq|qi)\\*[\"']\s*:\s*\\*[\"'])[A-Za-z0-9_-]{32,}"), rf"\1{HIDDEN}"),
+    (re.compile(rf"(?i){_BEGIN}(bearer|basic|dpop)((?:\s|%20|\+)+)[A-Za-z0-9._~+/=%-]{{16,}}"), rf"\1\2{HIDDEN}"),
+    # Forms of OAuth and what stands beside them, by name: https://www.iana.org/assignments/oauth-parameters
     (
-        re.compile(r"(?i)\b((?:access_token|refresh_token|client_assertion|client_secret|sig|code)=)[^&\s\"']{8,}"),
+        re.compile(
+            r"(?i)((?:access_token|refresh_token|id_token|subject_token|actor_token|client_assertion|client_secret"
+            r"|code_verifier|device_code|user_code|csrf_token|ACTIONS_ID_TOKEN_REQUEST_TOKEN)"
+            rf"{_OR_NEXT}){_VALUE}{{8,}}"
+        ),
         rf"\1{HIDDEN}",
     ),
+    # These words have other uses too: only as they stand in a form or an address, and no reason code or state of ours.
+    (
+        re.compile(
+            rf"{_BEGIN}((?i:token|code|sig|state|nonce|assertion)(?:\x1b\[[0-9;]*m)*(?:=|%3D)(?:\x1b\[[0-9;]*m)*)"
+            rf"(?![a-z]+(?:_[a-z]+)*(?![A-Za-z0-9._~%+/-])){_VALUE}{{8,}}"
+        ),
+        rf"\1{HIDDEN}",
+    ),
+    # A code that proves an account, typed into a comment.
+    (re.compile(r"(/link(?:\s|%20|\+|\\n)+)[A-Za-z0-9-]{6,}"), rf"\1{HIDDEN}"),
 )
 
 _hidden: dict[str, None] = {}
-"""Values registered by `hide`, longest first, each also as JSON and Python would escape it."""
+"""Values registered by `hide`, longest first, each also as JSON, Python, an address or base64 would write it."""
 
 
 def hide(value: str) -> None:
     """From now on this value never stands in a log line. For secrets that have no form of their own."""
     if len(value) < SHORTEST:
         return
-    forms = {value, repr(value)[1:-1], repr(value.encode())[2:-1]}
+    forms = {value, repr(value)[1:-1], repr(value.encode())[2:-1], quote(value, safe=""), quote_plus(value)}
+    forms |= {write(value.encode()).decode().rstrip("=") for write in (b64encode, urlsafe_b64encode)}
     forms |= {json.dumps(form, ensure_ascii=ascii_)[1:-1] for form in forms for ascii_ in (True, False)}
     known = sorted({*_hidden, *forms}, key=len, reverse=True)
     _hidden.clear()

@@ -7,13 +7,18 @@ import json
 import logging
 import sys
 import threading
+import time
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 import structlog
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot import telemetry
 
@@ -30,7 +35,28 @@ PEM = (
 SECRET = 'a "quoted" secret\\with ünïcode'
 BEARER = "Bearer " + "opaque~token/" * 3 + "=="
 CONTINUATION = "eyJ" + "abcDEF123+/" * 30 + "=="
-PLANTED = (INSTALLATION, STATELESS, PERSONAL, JWT, PEM, SECRET, BEARER, CONTINUATION)
+ACCESS, REFRESH = "misoa_" + "aB3_" * 10 + "xyz", "misor_" + "-9Zq" * 10 + "xyz"
+VALUE = "Qw3rTy-0pAsD_fGh.JkL~zXc"
+"""One without a form of its own: only what stands before it tells that it is secret."""
+NAMED = (
+    "access_token",
+    "refresh_token",
+    "id_token",
+    "subject_token",
+    "actor_token",
+    "client_assertion",
+    "client_secret",
+    "code_verifier",
+    "device_code",
+    "user_code",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+)
+PLANTED = (
+    *(INSTALLATION, STATELESS, PERSONAL, JWT, PEM, SECRET, BEARER, CONTINUATION, ACCESS, REFRESH),
+    *(f"{name}={VALUE}" for name in (*NAMED, "token", "code", "state", "nonce")),
+    f"Cookie: a=b; __Host-miso={VALUE}; last={VALUE}",
+    f"Set-Cookie: miso={VALUE}; Path=/; HttpOnly",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +109,9 @@ def test_rule_17_no_planted_token_reaches_a_log(form: telemetry.Format, value: s
     leak(value)
     text = stream.getvalue()
     assert text.count(telemetry.HIDDEN) >= 10
-    parts = PEM.splitlines()[1:-1] if value == PEM else [value, value.removeprefix("ghs_"), value[-20:]]
+    parts = [value, value.removeprefix("ghs_"), VALUE if VALUE in value else value[-20:]]
+    if value == PEM:
+        parts = PEM.splitlines()[1:-1]
     for part in parts:
         assert part not in text
         assert json.dumps(part)[1:-1] not in text
@@ -103,6 +131,82 @@ def test_rule_17_a_secret_in_an_address_is_hidden() -> None:
     assert told == "GET https://x.example/a?api-version=1&sig=[hidden]&code=[hidden]&d=e"
 
 
+SPELLINGS = (
+    '{{"{name}": "{value}"}}',
+    "{{'{name}': '{value}'}}",
+    "{{b'{name}': b'{value}'}}",
+    "[('{name}', '{value}'), (b'{name}', b'{value}')]",
+    '"{{\\"{name}\\": \\"{value}\\"}}"',
+    "grant_type=x&{name}={value}&y=z",
+    "https%3A%2F%2Fx.example%2F%3F{name}%3D{value}%26y%3Dz",
+    "{name} = {value}",
+    '{name}: "{value}"',
+    "\x1b[36m{name}\x1b[0m=\x1b[35m{value}\x1b[0m",
+)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("name", [*NAMED, "Cookie", "set-cookie"])
+def test_rule_17_what_is_secret_by_its_name_is_hidden_however_it_is_spelled(name: str, spelling: str) -> None:
+    told = telemetry.redact(spelling.format(name=name, value=VALUE))
+    assert VALUE not in told
+    assert name in told
+
+
+@pytest.mark.parametrize("token", [INSTALLATION, PERSONAL, JWT, ACCESS, REFRESH, BEARER])
+@pytest.mark.parametrize("around", ["%3D{}%26", "x{}", "'{}'", "b'{}'", "\\n{}\\n", "{}&a=b", "\x1b[35m{}\x1b[0m"])
+def test_rule_17_a_token_is_hidden_whatever_it_touches(token: str, around: str) -> None:
+    told = telemetry.redact(
+        around.format(token.replace(" ", "%20") if "%" in around else f" {token}"[around != "x{}" :])
+    )
+    assert token[-16:] not in told
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\\n", "'\n '", "\n    "])
+@pytest.mark.parametrize("token", [JWT, STATELESS, CONTINUATION])
+def test_rule_17_a_token_that_was_broken_into_lines_is_hidden_whole(token: str, end: str) -> None:
+    lines_ = [token[at : at + 76] for at in range(0, len(token), 76)]
+    told = telemetry.redact(f"header: {end.join(lines_)}{end}next line")
+    assert not [line for line in lines_ if line in told]
+
+
+@given(st.text(min_size=telemetry.SHORTEST, max_size=40))
+def test_rule_17_a_registered_value_is_hidden_as_anybody_may_write_it(value: str) -> None:
+    before = dict(telemetry._hidden)
+    try:
+        telemetry.hide(value)
+        for written in (value, quote(value, safe=""), quote_plus(value), b64encode(value.encode()).decode()):
+            assert telemetry.redact(f"<{written}>").rstrip("=>") == f"<{telemetry.HIDDEN}"
+        assert telemetry.HIDDEN in telemetry.redact(json.dumps({"a": value}))
+        assert telemetry.HIDDEN in telemetry.redact(repr(value.encode()))
+    finally:
+        telemetry._hidden.clear()
+        telemetry._hidden.update(before)
+
+
+def test_rule_17_the_private_part_of_a_key_is_hidden_and_the_public_one_stays() -> None:
+    jwk = {"kty": "EC", "kid": "k" * 43, "x": "x" * 43, "d": "d" * 43}
+    for text in (json.dumps(jwk), repr(jwk), json.dumps(json.dumps(jwk))):
+        told = telemetry.redact(text)
+        assert "d" * 32 not in told
+        assert "k" * 43 in told
+        assert "x" * 43 in told
+
+
+def test_rule_17_a_code_that_links_an_account_is_hidden() -> None:
+    assert telemetry.redact("said '/link WXYZ-2345-ABCD'") == "said '/link [hidden]'"
+
+
+@pytest.mark.parametrize(
+    "piece", ["ghs_", "eyJ", "\\", "\\n", '"d"', "cookie: ", "device_code", "%22", "bearer ", "\x1b[0m"]
+)
+def test_hiding_takes_no_longer_than_reading(piece: str) -> None:
+    """Lines hold what strangers wrote."""
+    began = time.perf_counter()
+    telemetry.redact(piece * (200_000 // len(piece)))
+    assert time.perf_counter() - began < 2
+
+
 def test_short_values_are_not_hidden_one_by_one() -> None:
     telemetry.hide("deploy")
     assert telemetry.redact("deploy started") == "deploy started"
@@ -115,6 +219,9 @@ def test_short_values_are_not_hidden_one_by_one() -> None:
         "commit " + "0123456789" * 4,
         "https://shop.azurewebsites.net/healthz?code=200",
         "the bearer of bad news, basic needs",
+        "delivery.parked code=event_shape token=abc state=rolled_back",
+        '{"code": "device_code", "state": "verified_before_that"}',
+        "the cookie was refused; a device_code that ran out",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
