@@ -91,7 +91,7 @@ async def to_deploy(miso: Miso, place: Place, bound: Bound, running: Running) ->
     held = await gates.held(miso, bound, running.commit)
     carrying = await _carrying(miso, bound, running.commit)
     if carrying is not None:
-        decision = await _of_promotion(miso, place, bound, carrying)
+        decision = await _of_promotion(miso, place, bound, carrying, running)
         if not decision.allowed:
             raise Undecided(held or refusal_of(decision), decision.rules)
         return Leave(release=carrying.request.release, promotion=carrying)
@@ -153,10 +153,11 @@ async def _carrying(miso: Miso, bound: Bound, commit: str) -> Promotion | None:
     return runs if runs is not None and runs.request.release.commit == commit and await gates.goes(miso, runs) else None
 
 
-async def _of_promotion(miso: Miso, place: Place, bound: Bound, promotion: Promotion) -> Decision:
+async def _of_promotion(miso: Miso, place: Place, bound: Bound, promotion: Promotion, running: Running) -> Decision:
     if promotion.status in promotions.OPEN:
         return await admitting.judged(miso, promotion, bound.environment)
-    asked = await promotions.asked_again(miso, promotion, bound.environment)
+    # Whoever asked for it may have locked the environment since, and the workflow is somebody else.
+    asked = replace(await promotions.asked_again(miso, promotion, bound.environment), requester=running.actor)
     known = await knowledge.gather(miso, asked, place.repository, access.ready(place))
     agreed = promotion.request.skipped
     still = (rule for rule in known.decide(miso, asked, miso.clock.now_us()).rules if rule.rule in STILL)

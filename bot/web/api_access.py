@@ -66,5 +66,6 @@ class Access:
 
     async def unlink(self, request: web.Request, principal: Principal) -> web.Response:
         body = await read(request, Unlink)
-        await links.take(self._miso, principal, body.subject)
+        if not await links.remove(self._miso, principal, body.subject):
+            raise refusal(Code.NOT_FOUND)
         return web.Response(status=204, headers={"Cache-Control": "no-store"})

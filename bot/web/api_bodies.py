@@ -74,14 +74,12 @@ class Unlink(Body):
 
 async def read(request: web.Request, form: type[B]) -> B:
     """The body as this form. Nothing at all is an empty object."""
-    if not request.can_read_body:
-        data: Any = {}
-    else:
+    sent, data = await request.read(), {}
+    if sent:
         if request.content_type != "application/json" or "Content-Encoding" in request.headers:
             raise refusal(Code.REQUEST_MALFORMED, word="Content-Type")
         try:
-            text = (await request.read()).decode("utf-8")
-            data = json.loads(text, object_pairs_hook=_each_once) if text else {}
+            data = json.loads(sent.decode("utf-8"), object_pairs_hook=_each_once)
         except (ValueError, RecursionError):
             raise refusal(Code.REQUEST_MALFORMED, word="the body") from None
     try:

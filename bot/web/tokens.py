@@ -111,13 +111,19 @@ async def read_form(request: web.Request) -> Form:
     """The parameters, each of them once. Those without a value count as left out (RFC 6749, section 3.2)."""
     if request.query_string:
         raise refusal(Code.REQUEST_MALFORMED, word="the query")
-    if not request.can_read_body:
+    body = await request.read()
+    if not body:
         return {}
     if request.content_type != FORM or "Content-Encoding" in request.headers:
         raise refusal(Code.REQUEST_MALFORMED, word="Content-Type")
     try:
-        text = (await request.read()).decode("utf-8")
-        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text), max_num_fields=MOST_FIELDS)
+        pairs = parse_qsl(
+            body.decode("utf-8"),
+            keep_blank_values=True,
+            strict_parsing=True,
+            max_num_fields=MOST_FIELDS,
+            errors="strict",
+        )
     except ValueError:
         raise refusal(Code.REQUEST_MALFORMED, word="the form") from None
     form: dict[str, str] = {}
