@@ -19,16 +19,14 @@ from uuid import UUID, uuid4
 from cachetools import LRUCache
 
 from bot import telemetry
-from bot.domain.claims import DeployClaims, OwnClaims, SignedClaims
+from bot.domain.claims import DeployClaims, OwnClaims
 from bot.domain.codes import Code
-from bot.domain.messages import explain, refusal
-from bot.domain.trust import Book
+from bot.domain.messages import explain
 from bot.errors import MisoError, Transient
 from bot.oidc import own
 from bot.oidc.jws import compact, signing_input
 from bot.oidc.keys import TERMS, SigningKey, Use
 from bot.oidc.rings import Ring, Rings
-from bot.oidc.verify import SubjectReader
 
 log = telemetry.logger("issuer")
 
@@ -60,7 +58,7 @@ class Issuer:
     """Speaks under one issuer address. `now_us` is the clock, microseconds UTC.
 
     `audience` is that of our own tokens, the issuer's address where it is empty; `client_id` is how another sign-in
-    service knows Miso; `device` whether the command line may sign in; `book` and `subjects` whose tokens are read.
+    service knows Miso; `device` whether the command line may sign in.
     """
 
     def __init__(
@@ -72,15 +70,11 @@ class Issuer:
         audience: str = "",
         client_id: str = "",
         device: bool = True,
-        book: Book | None = None,
-        subjects: SubjectReader | None = None,
     ) -> None:
         self._issuer = issuer_url
         self._audience = audience or issuer_url
         self._client_id = client_id
         self._device = device
-        self._book = book or Book()
-        self._subjects = subjects
         self._rings = rings
         self._now_us = now_us
         # By subject. Those that were asked for are signed ahead, where a key is not at hand.
@@ -108,32 +102,16 @@ class Issuer:
         """An assertion for Entra whose subject is `miso:workflow:<environment id>`, and never another."""
         return await self._signed(self._rings.assertion, self._claims(workflow_subject(environment_id)))
 
-    async def warm(self, environment_ids: Iterable[str]) -> None:
-        """Sign ahead for these, so that their first deployment does not wait."""
-        for environment_id in environment_ids:
-            self._wanted[subject(environment_id)] = None
+    async def warm(self, environment_ids: Iterable[str], *, sign_in: bool = False) -> None:
+        """Sign ahead for these, and for people's sign-in, so that the first who need one do not wait."""
+        for wanted in (*map(subject, environment_ids), *((SIGN_IN_SUBJECT,) if sign_in else ())):
+            self._wanted[wanted] = None
         await self._ahead()
 
     async def tend(self) -> None:
         """Look after the keys, and sign ahead what a vault signs. Cheap when nothing is due; never raises for it."""
         await self._rings.tend()
         await self._ahead()
-
-    # --- tokens of other issuers
-
-    @property
-    def trust(self) -> Book:
-        """The trust rules of `config/trust`, compiled once."""
-        return self._book
-
-    async def read_subject(self, token: str) -> SignedClaims:
-        """A subject token of a listed issuer, verified in all but what the registry must say (rules 18 and 30).
-
-        Raises Refused with a code of its own for each thing that is wrong, Transient (`issuer_unavailable`).
-        """
-        if self._subjects is None:
-            raise refusal(Code.ISSUER_REFUSED)
-        return await self._subjects.read(token, audience=self._audience)
 
     # --- for other doors
 

@@ -89,11 +89,15 @@ class Ring(Generic[K]):
         await self.look()
         if make and signing(self._lives, self._now_us()) is None:
             await self._make()
+            _ = self.current
 
     async def look(self) -> None:
-        """See what is there now."""
+        """See what is there now. Raises ConfigError, and keeps what it knows, where every key is gone."""
         found = await self._place.look()
-        self._lives = in_order([life for life, _ in found.values()])
+        lives = in_order([life for life, _ in found.values()])
+        if self._lives and signing(lives, self._now_us()) is None:
+            raise ConfigError([f"the keys for '{self.use}' are gone: restore them before the next start"])
+        self._lives = lives
         self._keys = {life.name: key for life, key in found.values()}
         self._looked_us = self._now_us()
 

@@ -12,10 +12,13 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
 from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.core.pipeline import PipelineResponse
+from azure.core.pipeline.policies import AsyncRetryPolicy
 from azure.core.pipeline.transport import AioHttpTransport
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -81,6 +84,14 @@ class VaultKey:
         return await self._sign(data)
 
 
+class Quick(AsyncRetryPolicy[Any, Any]):
+    """One more try, soon. Who is asked to wait longer than that is told so, and asks again when it is needed."""
+
+    def get_retry_after(self, response: PipelineResponse[Any, Any]) -> float | None:
+        asked = super().get_retry_after(response)
+        return None if asked is None else min(asked, 0.5)
+
+
 class KeyVault:
     """One vault. `session` must have `auto_decompress=False`; it is never closed here."""
 
@@ -107,9 +118,8 @@ class KeyVault:
             transport=transport(),
             # A vault in Azure proves by its name that it may have the token; one on loopback has no such name.
             verify_challenge_resource=not is_loopback_url(url),
-            **retries,
+            retry_policy=Quick(**retries),
         )
-        self._unwrapped: dict[bytes, bytes] = {}
 
     @property
     def client(self) -> KeyClient:
@@ -145,15 +155,19 @@ class KeyVault:
         except ValidationError:
             raise ConfigError(["a wrapped key is no such thing: restore it from a backup"]) from None
         crypto = self._client.get_cryptography_client(WRAP_NAME, key_version=known.version)
-        done = await self.asked(lambda: crypto.unwrap_key(KeyWrapAlgorithm.rsa_oaep_256, known.value))
-        return bytes(done.key)
+
+        async def unwrapped() -> bytes:
+            return bytes((await crypto.unwrap_key(KeyWrapAlgorithm.rsa_oaep_256, known.value)).key)
+
+        return await self.asked(unwrapped)
 
     async def asked(self, ask: Callable[[], Awaitable[T]]) -> T:
         """What the vault answers, within the deadline. Raises Transient and Refused instead of the SDK's errors."""
         try:
             async with asyncio.timeout(DEADLINE_S):
                 return await ask()
-        except (AzureError, TimeoutError, ValueError) as fault:
+        except (AzureError, TimeoutError, ValueError, TypeError, AttributeError, KeyError) as fault:
+            # The last four: the SDK reads an answer that is none of a vault's.
             raise classified(fault) from fault
 
     async def close(self) -> None:
@@ -183,7 +197,7 @@ class VaultPlace:
             life = _life(each)
             if life is None or not each.enabled:
                 continue
-            key = self._keys.get(life.name) or await self._vault.asked(lambda name=life.name: self._load(name))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+            key = self._keys.get(life.name) or await self._vault.asked(partial(self._load, life.name))
             if key is None:
                 log.warning("key of another kind", use=self._use, version=life.name)
                 continue
@@ -246,10 +260,11 @@ class VaultPlace:
         crypto = self._vault.client.get_cryptography_client(self._name, key_version=version)
         algorithm = SignatureAlgorithm(TERMS[self._use].algorithm)
 
+        async def signed(digest: bytes) -> bytes:
+            return bytes((await crypto.sign(algorithm, digest)).signature)
+
         async def sign(data: bytes) -> bytes:
-            digest = hashlib.sha256(data).digest()
-            done = await self._vault.asked(lambda: crypto.sign(algorithm, digest))
-            return bytes(done.signature)
+            return await self._vault.asked(lambda: signed(hashlib.sha256(data).digest()))
 
         return sign
 

@@ -29,8 +29,8 @@ def classified(fault: Exception) -> MisoError:
         if status in (401, 403) or (isinstance(fault, ClientAuthenticationError) and status in FORBIDDEN):
             return refusal(Code.KEY_VAULT_FORBIDDEN)
         return _later(fault)
-    if isinstance(fault, ValueError):
-        # The SDK's own check: what answers there asks for a token of something else.
+    if type(fault) is ValueError:
+        # The SDK's own check of the challenge; what cannot be read raises kinds of it.
         return ConfigError(
             ["MISO_KEY_VAULT_URL is not the address of a key vault: what answers there asks for another token"]
         )

@@ -18,10 +18,10 @@ def public_of(use: Use, jwk: Any) -> Public | None:
 
 
 def _public(jwk: Any) -> Public:
-    kind = str(jwk.kty).removesuffix("-HSM")
-    if kind == "EC" and jwk.crv == "P-256":
+    kind, curve = (getattr(each, "value", each) for each in (jwk.kty, jwk.crv))
+    if kind in ("EC", "EC-HSM") and curve == "P-256":
         return ec.EllipticCurvePublicNumbers(_number(jwk.x), _number(jwk.y), ec.SECP256R1()).public_key()
-    if kind == "RSA":
+    if kind in ("RSA", "RSA-HSM"):
         return rsa.RSAPublicNumbers(_number(jwk.e), _number(jwk.n)).public_key()
     raise ValueError("another kind of key")
 

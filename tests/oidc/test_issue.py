@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata  # type: ignore[import-untyped]  # it has no annotations
 
-from bot.errors import Refused
 from bot.oidc.issue import LIFE_S, SECOND, Issuer
 from bot.oidc.keys import LocalKey, Use
 from tests.oidc.ground import ENVIRONMENT, ISSUER, OTHER, START, Time, claims, header, rings_in
@@ -169,10 +168,3 @@ async def test_what_is_switched_off_is_not_offered(tmp_path: Path, time: Time) -
     told = issuer.discovery()
     assert "device_authorization_endpoint" not in told
     assert told["grant_types_supported"] == ["urn:ietf:params:oauth:grant-type:token-exchange"]
-
-
-async def test_without_a_reader_no_issuer_is_listened_to(issuer: Issuer) -> None:
-    assert issuer.trust.issuers == {}
-    with pytest.raises(Refused) as refused:
-        await issuer.read_subject(issuer.assertion(ENVIRONMENT))
-    assert refused.value.code == "issuer_refused"

@@ -159,6 +159,19 @@ async def test_without_its_directory_a_running_controller_goes_on_with_what_it_k
     assert len(kids(issuer)) == 4, "and takes it up again"
 
 
+async def test_a_running_controller_does_not_forget_keys_that_are_gone(directory: Path, time: Time) -> None:
+    """And makes none in their place: the next start would be the first to publish it."""
+    issuer = await issuer_in(directory, time)
+    token, before = await issuer.issue(deploy(time)), kids(issuer)
+    for name in files(directory, "*.pem"):
+        os.unlink(directory / name)
+    time.us += MINUTE
+    await issuer.tend()
+    assert kids(issuer) == before
+    assert issuer.read_own(token)
+    assert files(directory, "*.pem") == set()
+
+
 async def test_what_is_sealed_for_a_week_can_be_opened_for_a_week(directory: Path, time: Time) -> None:
     """Longer than the keys that sign are kept."""
     rings = await rings_in(directory, time, keep_hours=2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 
 import jwt
 import pytest
@@ -12,6 +13,7 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
 from bot.clock import SystemClock
+from bot.context import Oidc
 from bot.oidc.issue import Issuer
 from bot.oidc.opening import open_rings
 from bot.web import oidc
@@ -30,7 +32,7 @@ async def issuer(tmp_path: Path, unused_tcp_port: int) -> AsyncIterator[tuple[st
     address = f"http://127.0.0.1:{unused_tcp_port}"
     made = await issuing(address, tmp_path / "served")
     app = web.Application()
-    app.add_routes(oidc.routes(made))
+    app.add_routes(oidc.routes(cast(Oidc, made)))  # of the hall's window they read the two documents
     server = TestServer(app, port=unused_tcp_port)
     await server.start_server()
     yield address, made
