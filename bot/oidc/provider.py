@@ -53,7 +53,8 @@ class ProviderSignIn:
 
     async def begin(self, *, state: str, redirect: str, silent: bool = False) -> tuple[str, str]:
         """The address to go to, and the verifier and nonce that `finish` needs."""
-        address = (await self._about())["authorization_endpoint"]
+        about = await self._about()
+        address = about["authorization_endpoint"]
         parts = urlsplit(address) if isinstance(address, str) else None
         if parts is None or parts.query or parts.fragment or parts.scheme != urlsplit(self._issuer).scheme:
             raise wrong("the address of its pages")
@@ -63,7 +64,7 @@ class ProviderSignIn:
             "response_type": "code",
             "client_id": self._client_id,
             "redirect_uri": redirect,
-            "scope": "openid profile",
+            "scope": self._scope(about.get("scopes_supported")),
             "state": state,
             "nonce": nonce,
             "code_challenge": challenge,
@@ -114,6 +115,11 @@ class ProviderSignIn:
             name=name if isinstance(name, str) else "",
             groups=groups(claims.get(self._groups_claim), "group") | groups(claims.get("roles"), "role"),
         )
+
+    def _scope(self, supported: object) -> str:
+        """Some providers tell groups only to who asks for them by a scope of the claim's name."""
+        asks = isinstance(supported, list) and self._groups_claim in supported
+        return f"openid profile {self._groups_claim}" if asks else "openid profile"
 
     async def _about(self) -> Mapping[str, Any]:
         """The discovery document, as far as it is needed here."""
