@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from bot.domain.claims import Profile, SignedClaims
 from bot.domain.codes import Code
 from bot.domain.model import Application, Environment
-from bot.domain.trust_rules import Asked, Rule, Step, Told, identity, read
+from bot.domain.trust_claims import Told, read
+from bot.domain.trust_rules import Asked, Rule, Step, identity
 
 
 @dataclass(frozen=True, kw_only=True)

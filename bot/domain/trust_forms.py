@@ -10,7 +10,8 @@ import re
 from urllib.parse import urlsplit
 
 from bot.domain.catalog import parse_guid
-from bot.domain.trust_rules import OWN_WORKFLOWS, Workflow, is_commit
+from bot.domain.trust_claims import is_commit
+from bot.domain.trust_rules import OWN_WORKFLOWS, Workflow
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:]{2,45}\])(?::[1-9][0-9]{0,4})?", re.ASCII)
