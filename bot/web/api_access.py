@@ -14,7 +14,7 @@ from bot.domain.codes import Code
 from bot.domain.identity import Principal
 from bot.domain.messages import refusal
 from bot.domain.model import Actor, ActorKind
-from bot.services import links, tokens
+from bot.services import links, people, sessions, tokens
 from bot.web import shown
 from bot.web.api_bodies import NewLink, Unlink, read
 from bot.web.doors import door, said
@@ -42,7 +42,12 @@ class Access:
         self._miso = miso
 
     async def me(self, request: web.Request, principal: Principal) -> web.Response:
-        return said(shown.me(principal))
+        if not principal.subject:
+            return said(shown.me(principal))
+        person = await people.read(self._miso, principal.subject)
+        listed = await sessions.listing(self._miso, principal.subject)
+        ends = next((each.until_us for each in listed if each.key == principal.session), 0)
+        return said(shown.me(principal, name=person.told.name if person is not None else "", ends_us=ends))
 
     async def tokens(self, request: web.Request, principal: Principal) -> web.Response:
         """A page of them; `after` of the answer is where the next one begins."""

@@ -107,14 +107,17 @@ def token(each: Listed) -> dict[str, Any]:
     return {**plain, **{f"{name}_at": at for name, at in times.items()}}
 
 
-def me(principal: Principal) -> dict[str, Any]:
-    """Whoever asks, as Miso knows them."""
+def me(principal: Principal, *, name: str = "", ends_us: int = 0) -> dict[str, Any]:
+    """Whoever asks, as Miso knows them; of somebody who signed in also their name and when that ends."""
     known: dict[str, Any] = {
         "kind": principal.actor.kind.value,
         "subject": principal.subject,
         "github": actor(principal.actor) if _is_account(principal) else None,
         "linked": principal.linked,
+        "name": name or None,
         "roles": sorted(role.value for role in principal.roles),
+        "roles_at": moment(principal.roles_us),
+        "ends_at": moment(ends_us),
         "door": principal.door.value,
         "device": principal.device,
     }
