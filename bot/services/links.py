@@ -83,10 +83,13 @@ async def waits(miso: Miso, account: int, code: str) -> bool:
 async def prove(miso: Miso, principal: Principal, code: str, cause: str) -> LinkedPerson:
     """The account that typed this code is the person who was shown it. The same cause twice is one proof.
 
-    Raises Refused: `link_code`, `link_taken`, `command_limit`.
+    Raises Refused: `link_code`, `link_taken`, `command_limit`, `door_refused`.
     """
     await authorization.authorize(miso, principal, Deed.LINK, Resource())
     actor = principal.actor
+    if principal.subject or actor.id <= 0:
+        # Only GitHub's own word on who typed it proves anything.
+        raise refusal(Code.DOOR_REFUSED)
     for own in await miso.store.kept_by(LINK, owner=str(actor.id), limit=_PAGE):
         if own.body["cause"] == cause:
             return _person(own)
