@@ -15,8 +15,9 @@ import binascii
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -31,14 +32,21 @@ FORM = 1
 """First byte of what is sealed. It tells a later form from this one."""
 
 
+@dataclass(frozen=True)
+class Keys:
+    """By name, and which of them seals. Replaced as one, while other threads seal."""
+
+    ciphers: Mapping[str, AESGCM]
+    newest: str
+
+
 class Seal:
     """Seals bytes and text with the newest of its keys, and opens what any of them sealed."""
 
     def __init__(self, keys: Sequence[tuple[str, bytes]], *, fernet: Sequence[bytes] = ()) -> None:
         """Names and keys, the newest last. `fernet` are keys of an earlier version, which open and never seal."""
         self._fernet = [Fernet(key) for key in fernet]
-        self._earlier = tuple(keys) if fernet else ()
-        self.use(keys)
+        self._keys = _keys(keys)
 
     @classmethod
     def at(cls, file: Path) -> Seal:
@@ -52,28 +60,24 @@ class Seal:
         return cls([("file", base64.urlsafe_b64decode(key))], fernet=[key])
 
     def use(self, keys: Sequence[tuple[str, bytes]]) -> None:
-        """These are the keys from now on, the newest last; a key that came with the older form goes on opening."""
-        known = {name: _cipher(key) for name, key in (*self._earlier, *keys)}
-        if not keys or any(not 0 < len(name.encode()) < 256 for name in known):
-            raise ValueError("a seal needs a key, and each key a short name")
-        self._ciphers = known
-        self._newest = keys[-1][0]
+        """These are the keys from now on, the newest last. From any thread."""
+        self._keys = _keys(keys)
 
     @property
     def newest(self) -> str:
         """Name of the key that seals now."""
-        return self._newest
+        return self._keys.newest
 
     def close_bytes(self, content: bytes, *place: str) -> bytes:
         """Sealed for `place`, which is a table and a key: it opens nowhere else."""
-        name = self._newest.encode()
-        nonce = os.urandom(NONCE_BYTES)
-        sealed = self._ciphers[self._newest].encrypt(nonce, content, _bound(place))
+        keys = self._keys
+        name, nonce = keys.newest.encode(), os.urandom(NONCE_BYTES)
+        sealed = keys.ciphers[keys.newest].encrypt(nonce, content, _bound(place))
         return b"".join((bytes((FORM, len(name))), name, nonce, sealed))
 
     def open_bytes(self, sealed: bytes, *place: str) -> bytes | None:
         """None for what was sealed with a key that is not here, for another place, or was changed."""
-        cipher = self._ciphers.get(sealed_with(sealed))
+        cipher = self._keys.ciphers.get(sealed_with(sealed))
         if cipher is None:
             return None
         at = 2 + sealed[1]
@@ -108,6 +112,12 @@ def sealed_with(sealed: bytes) -> str:
     if len(sealed) < 2 or sealed[0] != FORM:
         return ""
     return sealed[2 : 2 + sealed[1]].decode(errors="replace")
+
+
+def _keys(keys: Sequence[tuple[str, bytes]]) -> Keys:
+    if not keys or any(not 0 < len(name.encode()) < 256 for name, _ in keys):
+        raise ValueError("a seal needs a key, and each key a short name")
+    return Keys({name: _cipher(key) for name, key in keys}, keys[-1][0])
 
 
 def _cipher(key: bytes) -> AESGCM:
