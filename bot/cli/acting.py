@@ -54,6 +54,7 @@ Reason = Annotated[str, typer.Option(help="Why, in a line.")]
 
 
 class Running(Outside):
+    promotion: str
     commit: str
 
 
@@ -225,15 +226,18 @@ def _agreed(found: Promotion, yes: str, as_json: bool) -> None:
 
 
 async def _found(there: Server, word: str, what: str, application: str) -> Promotion:
-    """The promotion of this id, or the one that waits in this environment."""
+    """The promotion of this id, or the one that waits in this environment; to be shown also what runs there."""
     if not _STREAM.fullmatch(what):
         stage = _stage(what)
-        waiting = (await _application(there, application)).at(stage).waiting
-        if not waiting:
+        place = (await _application(there, application)).at(stage)
+        known = place.waiting
+        if word == "show":
+            known = known[:1] or tuple(each.promotion for each in (place.running,) if each is not None)
+        if not known:
             raise refusal(NOTHING[word], stage=stage)
-        if len(waiting) > 1:
-            raise ConfigError([f"more than one promotion waits there: name one of {', '.join(waiting)}"])
-        [what] = waiting
+        if len(known) > 1:
+            raise ConfigError([f"more than one promotion waits there: name one of {', '.join(known)}"])
+        [what] = known
     return understood(Promotion, await there.call("GET", f"{PROMOTIONS}/{what}"))
 
 

@@ -7,8 +7,10 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from aiohttp import web
 from typer.testing import CliRunner, Result
 
@@ -80,9 +82,33 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quiet: None, no_settings: None) -> AsyncIterator[Desk]:
+def production() -> dict[str, Any]:
+    """What the policy says of production beyond what is shipped; a test may say otherwise by its parameters."""
+    return {}
+
+
+@pytest.fixture
+def roles() -> dict[str, Any]:
+    """The roles that the policy gives; by its parameters as well."""
+    return {}
+
+
+@pytest.fixture
+async def desk(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    quiet: None,
+    no_settings: None,
+    production: dict[str, Any],
+    roles: dict[str, Any],
+) -> AsyncIterator[Desk]:
     async with World.running(Options(webhook_secret=SECRET)) as world:
         settings = settings_for(tmp_path, vars(world.addresses), SECRET) | QUICK
+        policy = Path(settings["MISO_CONFIG_DIR"]) / "policy.yml"
+        said = yaml.safe_load(policy.read_text("utf-8"))
+        said["stages"]["production"] |= production
+        said |= {"roles": roles} if roles else {}
+        policy.write_text(yaml.safe_dump(said, sort_keys=False), "utf-8")
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
         async with building(load()) as running, SimClient(world.addresses.control) as sim:
