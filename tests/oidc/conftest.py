@@ -1,0 +1,36 @@
+"""A scripted issuer, and the window to it on a clock that is moved by hand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from bot.oidc.jwks import IssuerKeys
+from tests.oidc.ground import Time
+from tests.oidc.scripted import Scripted
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+async def issuer() -> AsyncIterator[Scripted]:
+    async with Scripted.running() as running:
+        yield running
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def keys(session: aiohttp.ClientSession, time: Time) -> AsyncIterator[IssuerKeys]:
+    window = IssuerKeys(session, time.now_us, timeout=1.0)
+    yield window
+    await window.close()
