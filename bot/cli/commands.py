@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from bot import telemetry
-from bot.cli import acting, deliveries, demo, doctor, login, people, policy, registering, serving, standing, why
+from bot.cli import acting, deliveries, demo, doctor, keys, login, people, policy, registering, serving, standing, why
 from bot.cli.screen import faults, refused
 from bot.errors import ConfigError, Refused, Transient
 
@@ -69,6 +69,7 @@ app.command("status")(standing.status)
 app.command("why")(why.why)
 app.add_typer(policy.app, name="policy")
 app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(keys.app, name="keys")
 app.command("doctor")(doctor.doctor)
 app.add_typer(demo.app, name="demo")
 

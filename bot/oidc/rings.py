@@ -149,6 +149,7 @@ class Ring(Generic[K]):
         elif at_once:
             await self._place.change(replace(successor, signs_us=now))
             await self.look()
+        now = self._now_us()
         present = waiting(self._lives, now) or signing(self._lives, now)
         if present is None:
             raise ConfigError([f"there is no key for '{self.use}'"])

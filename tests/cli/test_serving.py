@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -26,10 +27,13 @@ async def serve(desk: Desk, **changes: str) -> Process:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_it_tells_its_address_serves_and_ends_gracefully(desk: Desk, number: signal.Signals) -> None:
+async def test_it_tells_its_address_serves_and_ends_gracefully(
+    desk: Desk, number: signal.Signals, tmp_path: Path
+) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    process = await serve(desk, MISO_LISTEN=f"127.0.0.1:{port}", MISO_PUBLIC_URL=url)
+    own = {"MISO_LISTEN": f"127.0.0.1:{port}", "MISO_PUBLIC_URL": url, "MISO_DATA_DIR": str(tmp_path / "another")}
+    process = await serve(desk, **own)
     assert process.stdout is not None
     line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
     assert line == f"Miso serves {url} on 127.0.0.1:{port}; webhooks go to {url}/github/webhooks\n"
@@ -47,4 +51,12 @@ async def test_an_address_that_is_taken_is_told_without_a_traceback(desk: Desk) 
     _, err = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 2
     assert f"MISO_LISTEN is '{desk.settings['MISO_LISTEN']}'" in err.decode()
+    assert b"Traceback" not in err
+
+
+async def test_an_address_that_the_keys_do_not_issue_as_is_refused_with_what_to_do(desk: Desk) -> None:
+    process = await serve(desk, MISO_PUBLIC_URL="http://127.0.0.1:2")
+    _, err = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 2
+    assert b"miso keys migrate" in err
     assert b"Traceback" not in err
