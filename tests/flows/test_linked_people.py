@@ -1,0 +1,277 @@
+"""People who signed in elsewhere act as the GitHub account that they were proven to be, and as nobody else (rule 9)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.domain.identity import Door, Principal
+from bot.domain.model import Actor, ActorKind, Status
+from bot.domain.model import Stage as Where
+from bot.domain.promotion import Promotion
+from bot.domain.rules import Who
+from bot.errors import Refused
+from bot.services import access, approvals, links, promotions
+from bot.services.access import Origin
+from bot.services.notes import Note
+from bot.services.promotions import Ask, Outcome, Word
+from bot.sim.scenarios import CONFIG, REPOSITORY
+from tests.flows.between import goes_on
+from tests.flows.stage import Stage
+from tests.flows.words import in_test, replies, rows, ruled, types, waiting, written
+
+DOORS = [Door.PORTAL, Door.API, Door.CLI]
+
+
+def subject_of(login: str) -> str:
+    return f"entra:tenant:{login}"
+
+
+def signed_in(login: str, door: Door = Door.PORTAL, actor: Actor | None = None, **more: Any) -> Principal:
+    """Somebody as a session makes them."""
+    nobody = Actor(kind=ActorKind.PERSON, id=0)
+    return Principal(actor=actor or nobody, door=door, subject=subject_of(login), **more)
+
+
+async def linked(stage: Stage, login: str, door: Door = Door.PORTAL, **more: Any) -> Principal:
+    """The same, linked to the GitHub account of that name by what its owner typed."""
+    pull = await stage.sim.open_pull_request(REPOSITORY, "ann", f"For {login}", {f"{login}.txt": "1\n"})
+    code = await links.begin(stage.miso, signed_in(login))
+    told = await stage.says(login, f"/link {code}", on=pull["number"])
+    assert "is linked" in told["replies"][0], told["replies"]
+    found = await links.of(stage.miso, subject_of(login))
+    assert found is not None
+    return signed_in(login, door, found.actor, **more)
+
+
+async def approves(stage: Stage, who: Principal) -> Outcome:
+    promotion = await stage.latest("production")
+    return await approvals.approve(stage.miso, promotion.stream, Word(principal=who, cause="x"), origin_of(promotion))
+
+
+def origin_of(promotion: Promotion) -> Origin:
+    request = promotion.request
+    return Origin(installation_id=request.installation_id, repository_id=request.release.repository_id)
+
+
+async def refused(attempt: Any) -> str:
+    with pytest.raises(Refused) as no:
+        await attempt
+    return str(no.value.code)
+
+
+# --- the proof -------------------------------------------------------------------------------------------------------
+
+
+async def test_the_answer_names_neither_the_code_nor_who_signed_in(stage: Stage) -> None:
+    pull = await stage.ships("A link")
+    code = await links.begin(stage.miso, signed_in("bob"))
+    told = await stage.says("bob", f"/link {code}", on=pull["number"])
+    [reply] = told["replies"]
+    assert "`bob` is linked" in reply
+    assert code not in reply
+    assert "entra" not in reply
+    [row] = await rows(stage, Note.PERSON_LINKED)
+    assert (row.actor_id, row.body["account"]) == (stage.shop.people["bob"], stage.shop.people["bob"])
+    again = await stage.says("ann", f"/link {code}", on=pull["number"])
+    assert "link_code" in again["replies"][0]
+    assert len(await rows(stage, Note.PERSON_LINKED)) == 1
+
+
+async def test_rule_15_whoever_may_only_read_proves_who_they_are_and_says_nothing_else(stage: Stage) -> None:
+    pull = await stage.ships("A reader")
+    before = len(await written(stage))
+    wrong = await stage.says("eve", "/link BBBB-BBBB-BBBB", on=pull["number"])
+    assert ([r["content"] for r in wrong["reactions"]], wrong["replies"]) == (["confused"], [])
+    assert len(await written(stage)) - before == 1
+    code = await links.begin(stage.miso, signed_in("eve"))
+    told = await stage.says("eve", f"/link {code}", on=pull["number"])
+    assert "is linked" in told["replies"][0]
+    no = await stage.says("eve", "/promote test", on=pull["number"])
+    assert ([r["content"] for r in no["reactions"]], no["replies"]) == (["confused"], [])
+
+
+async def test_a_link_is_heard_on_an_issue_where_nothing_else_is(stage: Stage) -> None:
+    """The App may read issues and not write on them, so it answers nothing there."""
+    pull = await stage.ships("An issue")
+    code = await links.begin(stage.miso, signed_in("bob"))
+    before = len(await written(stage))
+    for text in ("/promote test", "/help", f"/link {code}"):
+        await types(stage, "bob", text, on=pull["number"])
+        last = next(d for d in reversed(stage.world.webhooks.log) if d.event == "issue_comment")
+        await stage.miso.store.delivery_done(last.guid)
+        body = json.loads(last.body)
+        del body["issue"]["pull_request"]
+        stage.world.webhooks.emit(
+            "issue_comment", body, installation_id=last.installation_id, repository_id=last.repository_id
+        )
+    await stage.settle()
+    assert len(await written(stage)) == before
+    assert await stage.runs("test") == ""
+    found = await links.of(stage.miso, subject_of("bob"))
+    assert found is not None
+    assert found.actor.id == stage.shop.people["bob"]
+
+
+async def test_rule_04_an_edited_comment_links_nobody(stage: Stage) -> None:
+    pull = await stage.ships("Edited")
+    code = await links.begin(stage.miso, signed_in("bob"))
+    made = await types(stage, "bob", f"/link {code}", on=pull["number"])
+    await stage.sim.edit_comment(REPOSITORY, made, "nothing")
+    await stage.settle()
+    assert await links.of(stage.miso, subject_of("bob")) is None
+    assert "edited_comment" in "".join(await replies(stage, pull["number"]))
+
+
+# --- four eyes -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_rule_09_the_author_is_no_second_person_by_any_door(stage: Stage, door: Door) -> None:
+    """Ann asked by comment; signed in elsewhere she is Ann."""
+    await waiting(stage, "Four eyes")
+    outcome = await approves(stage, await linked(stage, "ann", door))
+    assert outcome.decision is not None
+    assert outcome.decision.code == "author_is_approver"
+    assert (await stage.latest("production")).status is Status.REQUESTED
+    bob = await linked(stage, "bob", door)
+    await approves(stage, bob)
+    await stage.settle()
+    [approval] = (await stage.latest("production")).approvals
+    assert approval.actor.id == stage.shop.people["bob"]
+    assert (await stage.latest("production")).status is Status.LIVE
+
+
+async def test_rule_09_one_person_at_two_doors_is_one_approver(stage: Stage) -> None:
+    await ruled(stage, Where.PRODUCTION, approvals=2)
+    pull = await in_test(stage, "Twice")
+    await stage.says("ann", "/promote production", on=pull["number"])
+    await stage.says("bob", "/approve", on=pull["number"])
+    outcome = await approves(stage, await linked(stage, "bob"))
+    assert outcome.decision is not None
+    assert outcome.decision.code == "already_approved"
+    assert len((await stage.latest("production")).approvals) == 1
+
+
+async def test_rule_09_whoever_asks_elsewhere_is_the_requester_at_github(stage: Stage) -> None:
+    pull = await in_test(stage, "Asked elsewhere")
+    olga = await linked(stage, "olga", Door.API)
+    outcome = await asks(stage, olga, pull)
+    assert outcome.promotion is not None
+    told = await approves(stage, replace(olga, door=Door.CLI))
+    assert told.decision is not None
+    assert told.decision.code == "author_is_approver"
+    await approves(stage, await linked(stage, "bob"))
+    await stage.settle()
+    assert await stage.runs("production") == pull["digest"]
+
+
+async def asks(stage: Stage, who: Principal, pull: Any, where: str = "production") -> Outcome:
+    before = await stage.latest("test")
+    application = await stage.miso.store.application(before.application_id)
+    environment = await stage.miso.store.environment(stage.environments[where])
+    assert application is not None
+    assert environment is not None
+    place = await access.bind(stage.miso, origin_of(before), environment.stage)
+    ask = Ask(cause=f"api:{who.actor.id}", principal=who, origin=origin_of(before), release=before.request.release)
+    return await promotions.request(stage.miso, ask, place, application, environment)
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_rule_09_somebody_who_is_not_linked_moves_nothing(stage: Stage, door: Door) -> None:
+    pull = await waiting(stage, "A guest")
+    promotion = await stage.latest("production")
+    guest, origin = signed_in("bob", door), origin_of(promotion)
+    word = Word(principal=guest, cause="x")
+    sent = len(await stage.sim.exchanges(server="github", path="/collaborators/"))
+    attempts = [
+        approvals.approve(stage.miso, promotion.stream, word, origin),
+        approvals.revoke(stage.miso, promotion.stream, word),
+        promotions.reject(stage.miso, promotion.stream, word, origin, ""),
+        promotions.cancel(stage.miso, promotion.stream, word, origin, ""),
+        asks(stage, guest, pull),
+    ]
+    assert [await refused(attempt) for attempt in attempts] == ["not_linked"] * 5
+    after = await stage.latest("production")
+    assert (after.status, after.approvals) == (Status.REQUESTED, ())
+    assert len(await stage.sim.exchanges(server="github", path="/collaborators/")) == sent
+
+
+# --- what counts is asked anew ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", ["renamed", "no access"])
+async def test_rule_05_an_approval_from_elsewhere_counts_only_while_the_account_may(stage: Stage, change: str) -> None:
+    """Bob approved on a page; GitHub is asked about his account again before the first write."""
+    await waiting(stage, "Until the effect")
+    bob = await linked(stage, "bob")
+    await stage.sim.add_fault("registry .*", "status", status=503, times=None, skip=2)
+    await approves(stage, bob)
+    await stage.running.worker.settle()
+    assert (await stage.latest("production")).status is Status.APPROVED
+    if change == "renamed":
+        await stage.sim.rename_user("bob", "robert")
+    else:
+        await stage.sim.set_collaborator(REPOSITORY, "bob", "read")
+    await goes_on(stage)
+    latest = await stage.latest("production")
+    assert (latest.status, latest.code) == (Status.REFUSED, "needs_approval")
+    assert await stage.runs("production") == ""
+
+
+async def test_rule_05_a_link_gives_nobody_access_to_a_repository(stage: Stage) -> None:
+    await waiting(stage, "A reader")
+    eve = await linked(stage, "eve")
+    assert await refused(approves(stage, eve)) == "permission_denied"
+    taken = replace(eve, actor=replace(eve.actor, login="bob"))
+    assert await refused(approves(stage, taken)) == "permission_denied", "a name is nobody's number"
+
+
+async def test_the_policys_people_count_for_those_who_sign_in_too(stage: Stage) -> None:
+    await ruled(stage, Where.PRODUCTION, approve=Who(users=(stage.shop.people["olga"],)))
+    await waiting(stage, "Only Olga")
+    outcome = await approves(stage, await linked(stage, "bob"))
+    assert outcome.decision is not None
+    assert outcome.decision.code == "not_in_team"
+    await approves(stage, await linked(stage, "olga"))
+    await stage.settle()
+    assert (await stage.latest("production")).status is Status.LIVE
+
+
+async def test_a_sign_in_by_code_approves_production_only_where_the_policy_says_so(stage: Stage) -> None:
+    await waiting(stage, "By code")
+    bob = await linked(stage, "bob", Door.CLI, device=True)
+    assert await refused(approves(stage, bob)) == "device_may_not_approve"
+    assert (await stage.latest("production")).approvals == ()
+    # What is not an approval is not kept from them.
+    await promotions.reject(
+        stage.miso,
+        (await stage.latest("production")).stream,
+        Word(principal=bob, cause="no"),
+        origin_of(await stage.latest("production")),
+        "",
+    )
+    assert (await stage.latest("production")).status is Status.REJECTED
+
+
+async def test_a_repository_may_keep_its_production_from_sign_ins_by_code(stage: Stage) -> None:
+    await ruled(stage, Where.PRODUCTION, device_approvals=True)
+    stricter = (
+        CONFIG.format(registry=stage.world.addresses.registry) + "policy:\n  production: {device_approvals: false}\n"
+    )
+    await stage.sim.push(REPOSITORY, "ann", {".github/miso.yml": stricter})
+    await waiting(stage, "Its own file")
+    bob = await linked(stage, "bob", Door.CLI, device=True)
+    assert await refused(approves(stage, bob)) == "device_may_not_approve"
+    assert (await stage.latest("production")).approvals == ()
+
+
+async def test_a_sign_in_by_code_approves_where_all_let_it(stage: Stage) -> None:
+    await ruled(stage, Where.PRODUCTION, device_approvals=True)
+    await waiting(stage, "By code")
+    await approves(stage, await linked(stage, "bob", Door.CLI, device=True))
+    await stage.settle()
+    assert (await stage.latest("production")).status is Status.LIVE
