@@ -17,6 +17,7 @@ from bot.domain.codes import Code
 from bot.domain.identity import Deed, Principal
 from bot.domain.messages import refusal
 from bot.domain.promotion import is_open
+from bot.errors import Refused
 from bot.services import asking
 from bot.services.asking import Seen, Wanted
 from bot.web import api_access, shown
@@ -96,8 +97,8 @@ class Promotions:
                 while (now := await asking.look(self._miso, principal, stream)).promotion == seen.promotion:
                     await store.changed(LONGEST_WAIT)
                 return now
-        except TimeoutError:
-            return seen
+        except (TimeoutError, Refused):
+            return seen  # a token that ran out meanwhile is told so at the next question
 
     def _told(self, seen: Seen, *, status: int = 200) -> web.Response:
         url, now = self._miso.rules.public_url, self._miso.clock.now_us()

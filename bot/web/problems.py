@@ -96,13 +96,14 @@ def _oauth(fault: Refused | Transient) -> web.Response:
         body["rules"] = rules_shown(fault.rules)
     # A grant that is refused is a bad request (RFC 6749, section 5.2); only a bearer is unauthorized (RFC 6750).
     status = 400 if body["error"] in ("invalid_grant", "unauthorized_client") else about.status
-    return web.json_response(body, status=status, headers=_headers(about, str(body["error"])))
+    return web.json_response(body, status=status, headers=_headers(about, status, str(body["error"])))
 
 
 def _problem(fault: Refused | Transient) -> web.Response:
     about = answers.said(fault)
-    # A decision says nothing against the request: it says that things do not stand so.
-    status = 409 if isinstance(fault, Undecided) else about.status
+    # A decision says nothing against the request: it says that things do not stand so. A token that runs out here is one
+    # of ours, so another one is all that is needed.
+    status = 409 if isinstance(fault, Undecided) else 401 if about.code == Code.TOKEN_EXPIRED else about.status
     body: dict[str, Any] = {
         "title": about.title,
         "status": status,
@@ -112,15 +113,15 @@ def _problem(fault: Refused | Transient) -> web.Response:
     }
     if isinstance(fault, Undecided):
         body["rules"] = rules_shown(fault.rules)
-    headers = _headers(about, "invalid_token")
+    headers = _headers(about, status, "invalid_token")
     return web.json_response(body, status=status, content_type="application/problem+json", headers=headers)
 
 
-def _headers(about: answers.Said, error: str) -> dict[str, str]:
+def _headers(about: answers.Said, status: int, error: str) -> dict[str, str]:
     headers = dict(_NEVER_KEPT)
     if about.retry_after:
         headers["Retry-After"] = str(about.retry_after)
-    if about.status == 401:
+    if status == 401:
         # https://www.rfc-editor.org/rfc/rfc6750#section-3
         headers["WWW-Authenticate"] = f'Bearer realm="miso", error="{error}"'
     return headers
