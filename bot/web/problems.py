@@ -101,8 +101,8 @@ def _oauth(fault: Refused | Transient) -> web.Response:
 
 def _problem(fault: Refused | Transient) -> web.Response:
     about = answers.said(fault)
-    # A decision says nothing against the request: it says that things do not stand so. A token that runs out here is one
-    # of ours, so another one is all that is needed.
+    # A decision says nothing against the request: it says that things do not stand so. And a token that runs out here
+    # is one of ours, so that another one is all that is needed.
     status = 409 if isinstance(fault, Undecided) else 401 if about.code == Code.TOKEN_EXPIRED else about.status
     body: dict[str, Any] = {
         "title": about.title,
