@@ -80,7 +80,7 @@ HEADERS: list[tuple[str, dict[str, Any]]] = [
     ("its own key", {"headers": {"jwk": {"kty": "RSA"}}}),
     ("an address of its own", {"headers": {"jku": "https://evil.example/keys"}}),
     ("a chain of its own", {"headers": {"x5u": "https://evil.example/chain"}}),
-    ("an extension", {"headers": {"crit": ["b64"], "b64": False}}),
+    ("an extension", {"headers": {"crit": ["exp"], "exp": NOW + 60}}),
     ("another type", {"headers": {"typ": "at+jwt"}}),
 ]
 

@@ -200,7 +200,9 @@ async def lodge(
             keys = IssuerKeys(session, clock.now_us)
             nothing = cast(Any, None)
             miso = Miso(
-                rules=Rules(controller="miso-test", app_id=99, public_url=url, token_audience=url, **rules),
+                rules=Rules(
+                    **{"controller": "miso-test", "app_id": 99, "public_url": url, "token_audience": url, **rules}
+                ),
                 store=store,
                 clock=clock,
                 github=nothing,
@@ -255,11 +257,8 @@ def _provider(
 
 def application(miso: Miso, doors: Mapping[str, Any]) -> web.Application:
     """The doors that people and their tokens use, and one that shows who asks."""
-    made = guard.Doors(
-        public_url=miso.rules.public_url,
-        now_us=miso.clock.now_us,
-        **{"sign_in_requests_per_minute": 1000, "token_requests_per_minute": 1000, **doors},
-    )
+    asked: dict[str, Any] = {"sign_in_requests_per_minute": 1000, "token_requests_per_minute": 1000}
+    made = guard.Doors(**{"public_url": miso.rules.public_url, "now_us": miso.clock.now_us, **asked, **doors})
     app = web.Application(middlewares=guard.middlewares(made))
 
     async def who(request: web.Request) -> web.Response:

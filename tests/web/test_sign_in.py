@@ -5,13 +5,15 @@ What may be wrong with the answer itself stands in `tests/oidc/test_sign_in.py`.
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
 from bot.services.bearer import fresh, key_of
 from bot.sim.wire import Fault, FaultKind
-from tests.web.lodge import AUDITORS, OPERATORS, Browser, Lodge
+from bot.web import auth
+from tests.web.lodge import AUDITORS, OPERATORS, Browser, Lodge, lodge
 
 MINUTE = 60
 
@@ -70,6 +72,16 @@ async def test_the_cookies_are_strict(here: Lodge) -> None:
         assert "Domain" not in line
     assert "Max-Age=600" in binding
     assert "Max-Age" not in session
+
+
+async def test_with_https_cookies_stay_on_this_host_and_on_https(tmp_path: Path) -> None:
+    async with lodge(tmp_path, public_url="https://miso.example") as there:
+        away = await there.browser.get("/sign-in", headers={"Host": "miso.example"})
+        [binding] = away.cookies
+        assert binding.startswith("__Host-miso-signin=")
+        assert "Secure" in binding
+        assert "Domain" not in binding
+        assert auth.cookie_name(there.miso) == "__Host-miso"
 
 
 # --- where a sign-in leads -------------------------------------------------------------------------------------------

@@ -1,0 +1,84 @@
+"""The account page: who somebody is, the way to link, and foreign text that stays text."""
+
+from __future__ import annotations
+
+import re
+
+from bot.services import links
+from bot.services.bearer import key_of
+from tests.web.lodge import Browser, Lodge
+
+SCRIPT = "<script>alert(1)</script>"
+
+
+async def test_a_code_for_linking_is_shown_once(here: Lodge) -> None:
+    subject = here.person("ann")
+    await here.browser.sign_in()
+    page = await here.browser.account()
+    assert "you may look and no more" in page.words
+    told = await here.browser.post("/account/link", csrf=page.csrf)
+    [code] = re.findall(r"/link ([B-Z-]+)", told.text)
+    kept = await here.miso.store.kept(links.CODE, key_of(code))
+    assert kept is not None
+    assert kept.owner == subject
+    assert code not in (await here.browser.account()).text
+    assert told.headers["Cache-Control"] == "no-store"
+
+
+async def test_whoever_is_linked_sees_as_whom(here: Lodge) -> None:
+    subject = here.person("ann")
+    await here.browser.sign_in()
+    await here.link(subject, 4711, "annie")
+    words = (await here.browser.account()).words
+    assert "annie" in words
+    assert "4711" in words
+    assert "Get a code" not in words
+
+
+async def test_a_code_needs_groups_that_were_asked_for_lately(here: Lodge) -> None:
+    here.person("ann")
+    await here.browser.sign_in()
+    csrf = (await here.browser.account()).csrf
+    here.clock.pass_(601)
+    page = await here.browser.post("/account/link", csrf=csrf)
+    assert (page.status, page.code) == (403, "roles_too_old")
+    assert '/sign-in?to=%2Faccount"' in page.text
+    assert (await here.browser.account()).status == 200, "looking goes on"
+
+
+async def test_names_from_elsewhere_stay_text(here: Lodge) -> None:
+    here.person("ann")
+    here.world.entra.mistaken(claims={"name": f"{SCRIPT}\"'\u202e\x1b[31m&"})
+    async with Browser.opened(here.url, here.world, agent=f"Lynx {SCRIPT}") as browser:
+        await browser.sign_in()
+        await here.link(here.people["ann"], 7, f"{SCRIPT}")
+        for path in ("/account", "/device"):
+            text = (await browser.get(path)).text
+            assert "<script" not in text
+            assert "\u202e" not in text
+            assert "\x1b" not in text
+            assert "&lt;script&gt;" in text
+
+
+async def test_a_name_that_is_none_is_left_out(here: Lodge) -> None:
+    here.person("ann")
+    for name in (None, 7, {"a": 1}, ""):
+        here.world.entra.mistaken(claims={"name": name})
+        await here.browser.sign_in()
+        assert "not told" in (await here.browser.account()).words
+
+
+async def test_pages_can_be_read_by_everybody(here: Lodge) -> None:
+    """Language, title, landmark, a way past the head, one first heading, a label for each field."""
+    here.person("ann")
+    pages = [await here.browser.account()]
+    await here.browser.sign_in()
+    pages += [await here.browser.get(path) for path in ("/account", "/device", "/nowhere")]
+    for page in pages:
+        assert '<html lang="en">' in page.text
+        assert 'name="viewport"' in page.text
+        assert page.text.count("<h1>") == 1
+        assert '<main id="content">' in page.text
+        assert 'href="#content"' in page.text
+        for name in re.findall(r'<input class="code" type="text" id="(\w+)"', page.text):
+            assert f'<label for="{name}">' in page.text
