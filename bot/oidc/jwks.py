@@ -1,8 +1,8 @@
 """The public keys of issuers that Miso listens to, fetched when they are needed and kept for a while.
 
-`bot.oidc.verify` asks for one key of one issuer. Only addresses that the operator listed are ever asked, and what their
-discovery document names on the same host; no redirect is followed, and size, time and number of keys are bounded (rule
-18). https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
+`bot.oidc.verify` and sign-in ask for one key of one issuer. Only addresses that the operator listed are ever asked, and
+what their discovery document names on the same host; no redirect is followed, and size, time and number of keys are
+bounded (rule 18). https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
 
 A key serves for five minutes without a question, for ten while the answer is on its way, and for a day when the issuer
 does not answer; one that the issuer withdrew is gone with the next answer. Whoever sends tokens of keys that nobody has

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jwt
-from jwt.utils import base64url_decode
+from jwt.utils import base64url_decode, base64url_encode
 
 from bot.domain.claims import Profile, SignedClaims
 from bot.domain.codes import Code
@@ -43,7 +43,6 @@ https://docs.github.com/en/actions/concepts/security/openid-connect
 """
 
 _COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
-_SIGNATURES = jwt.PyJWS()
 _FARTHEST = 2**40
 """Seconds: a number beyond it is no time."""
 
@@ -61,13 +60,13 @@ class SubjectReader:
 
         Raises Refused with the code of the first thing that is wrong, Transient (`issuer_unavailable`).
         """
-        header, claims = _parts(token)
+        header, claims, signature = _parts(token)
         _plain(header)
         trust = self._issuer(claims.get("iss"))
         algorithm = ALGORITHMS[trust.profile]
         if header.get("alg") != algorithm:
             raise refusal(Code.TOKEN_ALGORITHM)
-        _signed(token, await self._key(trust, header.get("kid")), algorithm)
+        _signed(token, signature, await self._key(trust, header.get("kid")), algorithm)
         audience = trust.audience or audience
         if "aud" not in claims:
             raise refusal(Code.TOKEN_CLAIM_MISSING, key="aud")
@@ -109,15 +108,20 @@ class SubjectReader:
         return expires + SKEW_S
 
 
-def _parts(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Header and payload of a compact JWS, unverified. The size is looked at before anything else."""
+def _parts(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any], bytes]:
+    """Header, payload and signature of a compact JWS, unverified. The size is looked at before anything else."""
     match = _COMPACT.fullmatch(token) if len(token) <= MOST_CHARACTERS else None
     if match is None:
         raise refusal(Code.TOKEN_MALFORMED)
     try:
-        return exact_object(base64url_decode(match[1])), exact_object(base64url_decode(match[2]))
+        header, claims = exact_object(base64url_decode(match[1])), exact_object(base64url_decode(match[2]))
+        signature = base64url_decode(match[3])
     except ValueError:
         raise refusal(Code.TOKEN_MALFORMED) from None
+    if base64url_encode(signature) != match[3].encode():
+        # Bits that no byte needs: another spelling of the same signature, and another hash of the same token.
+        raise refusal(Code.TOKEN_MALFORMED)
+    return header, claims, signature
 
 
 def _plain(header: Mapping[str, Any]) -> None:
@@ -129,16 +133,15 @@ def _plain(header: Mapping[str, Any]) -> None:
         raise refusal(Code.TOKEN_HEADER)
 
 
-def _signed(token: str, key: jwt.PyJWK, algorithm: str) -> None:
-    """The library's part. The algorithm is ours, the key is the issuer's, and both must be made for each other."""
-    try:
-        _SIGNATURES.decode_complete(token, key, algorithms=[algorithm])
-    except jwt.InvalidSignatureError:
-        raise refusal(Code.TOKEN_SIGNATURE) from None
-    except jwt.InvalidAlgorithmError:
-        raise refusal(Code.TOKEN_ALGORITHM) from None
-    except jwt.PyJWTError:
-        raise refusal(Code.TOKEN_MALFORMED) from None
+def _signed(token: str, signature: bytes, key: jwt.PyJWK, algorithm: str) -> None:
+    """The library's part. The algorithm is ours, the key is the issuer's, and both must be made for each other.
+
+    Not by `jwt.decode`: it would parse the token a second time, less strictly, and take four times as long for it.
+    """
+    if key.algorithm_name != algorithm:
+        raise refusal(Code.TOKEN_ALGORITHM)
+    if not key.Algorithm.verify(token.rpartition(".")[0].encode("ascii"), key.key, signature):
+        raise refusal(Code.TOKEN_SIGNATURE)
 
 
 def _id(claims: Mapping[str, Any]) -> str:

@@ -30,6 +30,12 @@ def cut(token: str) -> str:
     return token[:-6]
 
 
+def respelled(token: str) -> str:
+    """The same signature with bits in its last letter that belong to no byte."""
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    return token[:-1] + letters[letters.index(token[-1]) + 1]
+
+
 def swapped(forge: Forge, **changes: Any) -> str:
     """The honest signature under another payload."""
     head, _, signature = forge.says().split(".")
@@ -73,6 +79,7 @@ FORM = (
     row("five parts, as if encrypted", Code.TOKEN_MALFORMED, lambda f: f.says() + ".e30.e30"),
     row("an empty signature", Code.TOKEN_MALFORMED, lambda f: f.says().rpartition(".")[0] + "."),
     row("a line end behind it", Code.TOKEN_MALFORMED, lambda f: f.says() + "\n"),
+    row("another spelling of the same signature", Code.TOKEN_MALFORMED, lambda f: respelled(f.says())),
     row("padding", Code.TOKEN_MALFORMED, lambda f: f.says() + "=="),
     row("the alphabet of plain base64", Code.TOKEN_MALFORMED, lambda f: f.says()[:-2] + "+/"),
     row("letters of another script", Code.TOKEN_MALFORMED, lambda f: f.says().replace("e", "е", 1)),
