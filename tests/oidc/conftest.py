@@ -1,14 +1,16 @@
-"""A scripted issuer, and the window to it on a clock that is moved by hand."""
+"""A scripted issuer, and the window to it on a clock that is moved by hand; a host whose identity opens a vault."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
 
 from bot.oidc.jwks import IssuerKeys
 from tests.oidc.ground import Time
+from tests.oidc.host import Host, hosted
 from tests.oidc.scripted import Scripted
 
 
@@ -34,3 +36,10 @@ async def keys(session: aiohttp.ClientSession, time: Time) -> AsyncIterator[Issu
     window = IssuerKeys(session, time.now_us, timeout=1.0)
     yield window
     await window.close()
+
+
+@pytest.fixture
+async def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Host]:
+    async with hosted(tmp_path / "keys") as running:
+        monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", running.world.addresses.identity)
+        yield running

@@ -1,76 +1,24 @@
-"""Keys in a vault, through the real SDK on the wire: they sign there, only the host's identity opens it, and trouble
-with it fails no request that need not fail."""
+"""Keys in a vault, through the real SDK on the wire: they sign there, live as others do, and only the host opens it."""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import json
-import ssl
-import time as real
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
 from joserfc import jwt as jose
 from joserfc.jwk import KeySet
 
 from bot.domain.key_life import State
-from bot.errors import ConfigError, Refused, Transient
+from bot.errors import Refused, Transient
 from bot.oidc import vault, vault_faults, vault_shapes
-from bot.oidc.issue import LIFE_S, SECOND, Issuer
-from bot.oidc.rings import Rings
+from bot.oidc.issue import LIFE_S, SECOND
 from bot.oidc.vault import KeyVault
-from bot.sim.wire import Fault
-from bot.sim.world import Options, World
-from tests.oidc.ground import DAY, ENVIRONMENT, HOUR, ISSUER, MINUTE, OTHER, Time, claims, header, rings_in
+from tests.oidc.ground import DAY, ENVIRONMENT, HOUR, MINUTE, OTHER, claims, header, rings_in
+from tests.oidc.host import Host
 from tests.oidc.tokens import deploy
-
-
-@dataclass
-class Host:
-    """Where Miso runs: its clock, its directory, and the vault that its identity opens."""
-
-    world: World
-    time: Time
-    directory: Path
-    stack: AsyncExitStack
-
-    async def vault(self, **changes: Any) -> KeyVault:
-        context = ssl.create_default_context(cafile=self.world.addresses.ca_file)
-        connector = aiohttp.TCPConnector(ssl=context)
-        session = await self.stack.enter_async_context(
-            aiohttp.ClientSession(connector=connector, auto_decompress=False)
-        )
-        opened = KeyVault(changes.pop("url", self.world.addresses.vault), session, **changes)
-        self.stack.push_async_callback(opened.close)
-        return opened
-
-    async def rings(self, **changes: Any) -> Rings:
-        given = {"vault": await self.vault()} | changes
-        return await rings_in(self.directory, self.time, **given)
-
-    async def issuer(self, **changes: Any) -> Issuer:
-        return Issuer(ISSUER, await self.rings(**changes), self.time.now_us, client_id="miso")
-
-    def asked(self, server: str = "vault") -> list[str]:
-        return [f"{e.method} {e.path}" for e in self.world.wire.exchanges if e.server == server and e.status != 401]
-
-    def versions(self, name: str) -> list[dict[str, Any]]:
-        return self.world.vault.listing()[name]
-
-
-@pytest.fixture
-async def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Host]:
-    time = Time()
-    async with World.running(Options(clock=lambda: time.us / SECOND)) as world, AsyncExitStack() as stack:
-        world.identity._clock = real.time  # the SDK keeps tokens by the clock of the machine
-        monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", world.addresses.identity)
-        yield Host(world, time, tmp_path / "keys", stack)
 
 
 async def test_what_a_vault_signs_standard_libraries_believe(host: Host) -> None:
@@ -166,61 +114,6 @@ async def test_an_assertion_that_is_nearly_over_is_not_given_out(host: Host) -> 
         issuer.assertion(ENVIRONMENT)
 
 
-@pytest.mark.parametrize("trouble", ["^vault ", "^vault POST .*/sign", "^vault (GET|POST)"])
-async def test_a_vault_that_is_away_fails_no_look_and_no_verification(host: Host, trouble: str) -> None:
-    issuer = await host.issuer()
-    await issuer.warm([ENVIRONMENT])
-    token = await issuer.issue(deploy(host.time))
-    keys = issuer.jwks()
-    host.world.wire.faults.append(Fault(trouble, "status", status=503, times=None))
-    host.time.us += 5 * MINUTE
-    await issuer.tend()
-    assert issuer.jwks() == keys
-    assert issuer.read_own(token)
-    assert issuer.assertion(ENVIRONMENT)
-    with pytest.raises(Transient) as later:
-        await issuer.issue(deploy(host.time))
-    assert later.value.code == "key_vault_unavailable"
-    host.world.wire.faults.clear()
-    assert await issuer.issue(deploy(host.time))
-
-
-async def test_whom_the_vault_forbids_is_told_so(host: Host) -> None:
-    issuer = await host.issuer()
-    host.world.vault.allow()
-    with pytest.raises(Refused) as no:
-        await issuer.issue(deploy(host.time))
-    assert no.value.code == "key_vault_forbidden"
-    with pytest.raises(Refused) as never:
-        await host.rings()
-    assert never.value.code == "key_vault_forbidden"
-
-
-async def test_a_host_without_an_identity_is_told_so(host: Host) -> None:
-    host.world.identity.withdraw()
-    with pytest.raises(Refused) as no:
-        await host.rings()
-    assert no.value.code == "key_vault_forbidden"
-
-
-async def test_an_identity_service_that_does_not_answer_is_asked_again_later(
-    host: Host, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
-) -> None:
-    monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", f"http://127.0.0.1:{unused_tcp_port}")
-    with pytest.raises(Transient) as later:
-        await host.rings()
-    assert later.value.code == "key_vault_unavailable"
-
-
-async def test_a_host_with_several_identities_uses_the_one_that_is_named(host: Host) -> None:
-    named = "7d0f3a52-0000-4000-8000-00000000cafe"
-    host.world.identity.assign(named)
-    host.world.vault.allow(named)
-    with pytest.raises(Refused):
-        await host.rings()
-    assert await host.rings(vault=await host.vault(identity=named))
-
-
 async def test_our_own_assertion_never_opens_the_vault(host: Host) -> None:
     """Neither by the code, which knows no assertion, nor on the wire, where Entra is never asked."""
     issuer = await host.issuer()
@@ -287,93 +180,3 @@ async def test_a_withdrawn_key_signs_nothing_more_in_the_vault_either(host: Host
     assert leaked.kid not in {key["kid"] for key in rings.jwks()["keys"]}
     with pytest.raises(Refused):
         await leaked.sign(b"x")
-
-
-async def test_a_version_that_somebody_else_made_is_left_alone(host: Host) -> None:
-    """Key Vault can rotate by itself; nobody would know a key that it made."""
-    rings = await host.rings()
-    client = (await host.vault()).client
-    before = rings.token.current.kid
-    await client.create_ec_key("miso-token", curve="P-256")
-    await client.create_ec_key("miso-token", curve="P-256", tags={"miso-made": "soon", "miso-signs": "1"})
-    tags = {"miso-made": "1", "miso-signs": str(host.time.us)}
-    await client.create_rsa_key("miso-token", size=2048, tags=tags)
-    host.time.us += HOUR
-    await rings.tend()
-    assert rings.token.current.kid == before
-    assert len(rings.token.standing()) == 1
-
-
-async def test_what_is_no_wrapped_key_is_refused_not_replaced(host: Host) -> None:
-    await host.rings()
-    file = host.directory / "seal.0001.wrapped"
-    for content in (b"", b"{}", b'{"version": "../x", "value": "AAAA"}'):
-        replace(file, content)
-        with pytest.raises(ConfigError, match="backup"):
-            await host.rings()
-        assert contents_of(file) == content
-    short = await (await host.vault()).wrap(b"short")
-    replace(file, short)
-    with pytest.raises(ConfigError, match="32 bytes"):
-        await host.rings()
-
-
-def replace(file: Path, content: bytes) -> None:
-    file.write_bytes(content)
-
-
-def contents_of(file: Path) -> bytes:
-    return file.read_bytes()
-
-
-async def test_an_address_that_is_no_vault_is_a_fault_of_configuration(
-    host: Host, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The SDK hands no token to a host that asks for one of somebody else; on loopback alone it is told not to look."""
-    monkeypatch.setattr(vault, "is_loopback_url", lambda _: False)
-    with pytest.raises(ConfigError, match="MISO_KEY_VAULT_URL"):
-        await host.rings()
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        Fault("^vault ", "drop", times=None),
-        Fault("^vault ", "garbage", times=None),
-        Fault("^vault ", "status", status=200, body={}, times=None),
-        Fault("^vault ", "status", status=200, body=[], times=None),
-        Fault("^vault ", "status", status=404, times=None),
-    ],
-    ids=["hangs up", "a page", "nothing", "a list", "not there"],
-)
-async def test_nonsense_from_a_vault_is_trouble_and_no_crash(host: Host, fault: Fault) -> None:
-    issuer = await host.issuer()
-    await issuer.warm([ENVIRONMENT])
-    keys = issuer.jwks()
-    host.world.wire.faults.append(fault)
-    with pytest.raises(Transient) as later:
-        await issuer.issue(deploy(host.time))
-    assert later.value.code == "key_vault_unavailable"
-    for _ in range(3):
-        host.time.us += MINUTE
-        await issuer.tend()
-    assert issuer.jwks() == keys
-    assert issuer.assertion(ENVIRONMENT)
-
-
-async def test_a_busy_vault_is_not_waited_for_but_asked_later(host: Host) -> None:
-    issuer = await host.issuer()
-    host.world.wire.faults.append(Fault("^vault ", "status", status=429, headers={"Retry-After": "7"}, times=None))
-    with pytest.raises(Transient) as later:
-        await issuer.issue(deploy(host.time))
-    assert (later.value.code, later.value.retry_after) == ("key_vault_unavailable", 7)
-
-
-async def test_a_vault_that_does_not_answer_is_waited_for_no_longer_than_the_deadline(
-    host: Host, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    issuer = await host.issuer()
-    monkeypatch.setattr(vault, "DEADLINE_S", 0.05)
-    host.world.wire.faults.append(Fault("^vault ", "delay", seconds=0.5, times=None))
-    with pytest.raises(Transient):
-        await issuer.issue(deploy(host.time))

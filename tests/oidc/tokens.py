@@ -1,4 +1,4 @@
-"""Deploy claims for tests of tokens."""
+"""Deploy tokens for tests: what they say, and ones that are signed whatever they say."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Any
 
 from bot.domain.claims import DeployClaims
 from bot.oidc.issue import SECOND
-from tests.oidc.ground import ENVIRONMENT, OTHER, Time
+from bot.oidc.jws import compact
+from bot.oidc.keys import LocalKey
+from bot.oidc.rings import Rings
+from tests.oidc.ground import ENVIRONMENT, OTHER, Time, encoded
 
 
 def deploy(time: Time, **changes: Any) -> DeployClaims:
@@ -26,3 +29,15 @@ def deploy(time: Time, **changes: Any) -> DeployClaims:
         expires_us=now + 600 * SECOND,
     )
     return replace(made, **changes)
+
+
+def token_key(rings: Rings) -> LocalKey:
+    key = rings.token.current
+    assert isinstance(key, LocalKey)
+    return key
+
+
+def signed(key: LocalKey, head: dict[str, Any], body: dict[str, Any]) -> str:
+    """A token that this key really signed, whatever header and claims say."""
+    data = f"{encoded(head)}.{encoded(body)}".encode()
+    return compact(key, data, key.sign_now(data))
