@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from tests.bench import deciding, intake, page, promoting, signing
+from tests.bench import deciding, exchanging, intake, page, promoting, signing
 from tests.bench.figures import Figure
 
-PARTS = ("intake", "signing", "promotions", "pace", "decisions")
+PARTS = ("intake", "signing", "promotions", "pace", "decisions", "tokens")
 
 
 async def measure(parts: tuple[str, ...], *, small: bool, say: Callable[[str], None]) -> list[Figure]:
@@ -28,6 +28,8 @@ async def measure(parts: tuple[str, ...], *, small: bool, say: Callable[[str], N
         figures += await signing.measure(rounds=rounds, seconds=0.1 if small else 1.0, say=say)
     if "decisions" in parts:
         figures += await deciding.measure(rounds=rounds, small=small, say=say)
+    if "tokens" in parts:
+        figures += await exchanging.measure(rounds=rounds, count=20 if small else 500, say=say)
     return figures
 
 

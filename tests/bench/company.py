@@ -24,6 +24,7 @@ from bot.store.sqlite import SqliteStore
 from tests.bench import settings
 from tests.bench.processes import Child, child, free_port
 
+ISSUER = "https://token.actions.githubusercontent.com"
 LONGEST_SECONDS = 60.0
 QUIET_SECONDS = 0.2
 
@@ -52,6 +53,7 @@ class Company:
     controller: Child
     store: Path
     hook: str
+    public_url: str
     session: aiohttp.ClientSession
     requests: list[Request] = field(default_factory=list)
     held: asyncio.Queue[tuple[bytes, dict[str, str]]] = field(default_factory=asyncio.Queue)
@@ -138,7 +140,10 @@ async def running(folder: Path, **changed: str) -> AsyncIterator[Company]:
         catalog = folder / "config" / "catalog"
         catalog.mkdir(parents=True)
         (catalog / "shop.yml").write_text(shop.registration)
-        (catalog.parent / "policy.yml").write_text(_policy())
+        (catalog.parent / "policy.yml").write_text(_shipped("policy.yml"))
+        (catalog.parent / "trust").mkdir()
+        trust = _shipped("trust/github.yml").replace(f"issuer: {ISSUER}", f"issuer: {world['actions']}", 1)
+        (catalog.parent / "trust" / "github.yml").write_text(trust)
         given["MISO_CONFIG_DIR"] = str(catalog.parent)
         controller = await stack.enter_async_context(child("tests.bench.servers", "serve", environment=given))
         await controller.line()
@@ -148,6 +153,7 @@ async def running(folder: Path, **changed: str) -> AsyncIterator[Company]:
             controller=controller,
             store=folder / "data" / "miso.sqlite",
             hook=f"http://127.0.0.1:{port}/github/webhooks",
+            public_url=given["MISO_PUBLIC_URL"],
             session=session,
         )
         await _receive(stack, company)
@@ -167,9 +173,9 @@ async def _receive(stack: AsyncExitStack, company: Company) -> None:
     await company.sim.deliver_to(f"http://127.0.0.1:{port}/")
 
 
-def _policy() -> str:
-    """The policy of the checkout: nothing is measured under easier rules."""
-    return (Path(__file__).parents[2] / "config" / "policy.yml").read_text()
+def _shipped(name: str) -> str:
+    """A file of the checkout's configuration: nothing is measured under easier rules."""
+    return (Path(__file__).parents[2] / "config" / name).read_text()
 
 
 def _github_headers(request: web.Request) -> dict[str, str]:
