@@ -33,9 +33,11 @@ SHORTEST: Final = 8
 _BEGIN = r"(?:\b|(?<=%[0-9A-Fa-f]{2})|(?<=[0-9]m)|(?<=\\[nrt]))"
 # How a value may stand behind its name: `name=value`, `"name": "value"`, quotes escaped, `('name', b'value')`, in an
 # address, or between the colours of a terminal.
-_EDGE = r"(?:\x1b\[[0-9;]*m|%22|[\"'\\])*"
+_COLOUR = r"\x1b\[[0-9;]*m"
+_EDGE = rf"(?:{_COLOUR}|%22|[\"'\\])*"
 _IS = rf"{_EDGE}\s*(?:=|:|%3[Dd]|%3[Aa])\s*(?:\bb(?=[\"']))?{_EDGE}"
 _OR_NEXT = rf"(?:{_IS}|[\"']\s*,\s*b?[\"'])"
+_WORD, _OVER = r"[A-Za-z]+(?:_[a-z]+)*", r"(?![A-Za-z0-9._~%+/-])"
 _VALUE = r"[^&\s\"'\\,;}\x1b]"
 
 
@@ -79,11 +81,19 @@ _PATTERNS: Final = (
         ),
         rf"\1{HIDDEN}",
     ),
-    # These words have other uses too: only as they stand in a form or an address, and no reason code or state of ours.
+    # These words have other uses too: what is a word itself (a reason code, a state, an error of Azure's), a number or
+    # the beginning of a hash stays, unless it stands in a form or an address.
     (
         re.compile(
-            rf"{_BEGIN}((?i:token|code|sig|state|nonce|assertion)(?:\x1b\[[0-9;]*m)*(?:=|%3D)(?:\x1b\[[0-9;]*m)*)"
-            rf"(?![a-z]+(?:_[a-z]+)*(?![A-Za-z0-9._~%+/-])){_VALUE}{{8,}}"
+            rf"{_BEGIN}((?i:token|code|sig|state|nonce|assertion|csrf)(?:{_COLOUR})*(?:=|%3D)(?:{_COLOUR})*)"
+            rf"(?!{_WORD}{_OVER}){_VALUE}{{8,}}"
+        ),
+        rf"\1{HIDDEN}",
+    ),
+    (
+        re.compile(
+            rf"{_BEGIN}((?i:token|code|state|nonce|assertion|csrf){_OR_NEXT})"
+            rf"(?!(?:{_WORD}|[0-9]+|[0-9a-f]{{12,16}}){_OVER}){_VALUE}{{8,}}"
         ),
         rf"\1{HIDDEN}",
     ),
@@ -159,9 +169,10 @@ def configure(*, level: Level = "info", form: Format = "auto", stream: TextIO | 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # The Azure SDK tells every request at INFO; its failures reach us as exceptions.
-    logging.getLogger("azure").setLevel(logging.WARNING)
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    # The Azure SDK tells every request at INFO, MSAL at DEBUG what came back from a sign-in, and markdown-it every rule
+    # that it tries on a line; failures reach us as exceptions.
+    for library in ("azure", "msal", "aiohttp.access", "markdown_it"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     logging.captureWarnings(True)
     structlog.configure(
         processors=[

@@ -146,7 +146,7 @@ SPELLINGS = (
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-@pytest.mark.parametrize("name", [*NAMED, "Cookie", "set-cookie"])
+@pytest.mark.parametrize("name", [*NAMED, "Cookie", "set-cookie", "code", "token", "nonce", "csrf"])
 def test_rule_17_what_is_secret_by_its_name_is_hidden_however_it_is_spelled(name: str, spelling: str) -> None:
     told = telemetry.redact(spelling.format(name=name, value=VALUE))
     assert VALUE not in told
@@ -220,7 +220,8 @@ def test_short_values_are_not_hidden_one_by_one() -> None:
         "https://shop.azurewebsites.net/healthz?code=200",
         "the bearer of bad news, basic needs",
         "delivery.parked code=event_shape token=abc state=rolled_back",
-        '{"code": "device_code", "state": "verified_before_that"}',
+        '{"code": "device_code", "state": "verified_before_that", "token": "0123456789ab", "status": "x"}',
+        '{"error": {"code": "InvalidAuthenticationToken", "codes": [90002]}, "code": 50034000}',
         "the cookie was refused; a device_code that ran out",
     ],
 )
@@ -277,6 +278,7 @@ def test_levels_hold_for_libraries_too() -> None:
     telemetry.logger("bot").debug("no")
     logging.getLogger("aiohttp.server").debug("no")
     logging.getLogger("azure.core.pipeline.policies.http_logging_policy").info("Request URL")
+    logging.getLogger("msal.application").debug("what came back")
     logging.getLogger("aiohttp.access").info("GET /")
     telemetry.logger("bot").info("yes")
     assert [line["event"] for line in lines(stream)] == ["yes"]

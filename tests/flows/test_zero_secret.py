@@ -1,0 +1,317 @@
+"""Rule 17, held over whole stories: no secret stands anywhere but with whom it is for.
+
+First a working day in which every kind of credential there is gets used, then a day on which people and providers put
+tokens where none belong. Each time every byte on disk, every log line, every request of ours and, where it is not the
+answer that hands a token out, everything that our doors say is searched while the controller still runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import io
+import json
+import logging
+import re
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot import telemetry
+from bot.cli.demo.browser import Browser, browsing
+from bot.sim.scenarios import APPLICATION_ID, PLACES, REPOSITORY, SIGN_IN_CLIENT_ID, TENANT_ID
+from tests.flows.searching import Places, Secrets
+from tests.flows.stage import Stage, staged
+from tests.flows.words import live, waiting
+from tests.flows.workflow import Answer, Workflow, working
+
+SIGN_IN: dict[str, Any] = {
+    "MISO_SIGN_IN": "entra",
+    "MISO_SIGN_IN_TENANT": TENANT_ID,
+    "MISO_SIGN_IN_CLIENT_ID": SIGN_IN_CLIENT_ID,
+}
+
+
+@contextmanager
+def logged() -> Iterator[io.StringIO]:
+    """Everything that this process logs at debug level, through the formatter of the controller."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    telemetry.configure(level="debug", form="json", stream=(stream := io.StringIO()))
+    try:
+        yield stream
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    with logged() as stream:
+        yield stream
+
+
+@dataclass
+class Day:
+    """A story, and every secret that was seen in it."""
+
+    stage: Stage
+    workflow: Workflow
+    secrets: Secrets = field(default_factory=Secrets)
+    said: list[str] = field(default_factory=list)
+    """What our doors answered, where nothing secret was asked for."""
+
+    async def asks(self, method: str, path: str, **more: Any) -> Answer:
+        answer = await self.workflow._ask(method, path, token=more.pop("token", ""), **more)
+        self.said.append(f"{json.dumps(answer.body)} {dict(answer.headers)}")
+        return answer
+
+    def gather(self) -> dict[str, set[str]]:
+        here = self.stage.world.addresses
+        self.secrets.add("webhook secret", here.webhook_secret)
+        self.secrets.of_files(Path(here.app_key_file), *sorted((self.stage.settings.data_dir / "keys").rglob("*")))
+        self.secrets.of_wire(self.stage.world.wire.exchanges)
+        self.secrets.add("tokens of workflows", *self.workflow.tokens)
+        return dict(self.secrets.found)
+
+
+@asynccontextmanager
+async def day(directory: Path) -> AsyncIterator[Day]:
+    async with staged(directory, **SIGN_IN) as stage, working(stage) as workflow:
+        yield Day(stage, workflow)
+
+
+async def signs_in(today: Day, browser: Browser, on: int) -> None:
+    """In the browser, then the command line by a code, then the account on GitHub."""
+    page = await browser.open("/account")
+    secrets = today.secrets
+    begun = (await today.workflow.post("/oidc/device_authorization", {"client_id": "miso-cli"})).body
+    secrets.add("device codes", begun["device_code"], begun["user_code"], begun["user_code"].replace("-", ""))
+    page = await browser.press(await browser.open("/device"), "Go on", code=begun["user_code"])
+    assert (await browser.press(page, "Yes, let it")).heading == "The command line is signed in"
+    page = await browser.press(await browser.open("/account"), "Get a code")
+    [code] = re.findall(r"/link ([A-Z-]+)", page.text)
+    secrets.add("link codes", code, code.replace("-", ""))
+    secrets.add("sessions", *(cookie.value for cookie in browser.http.cookie_jar if cookie.key == "miso"))
+    secrets.add("forms", *(form.fields["csrf"] for form in page.forms if "csrf" in form.fields))
+    await today.stage.says(browser.person, f"/link {code}", on=on)
+    today.stage.clock.pass_(10)
+    form = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
+        "device_code": begun["device_code"],
+        "client_id": "miso-cli",
+    }
+    given = (await today.workflow.post("/oidc/token", form)).body
+    form = {"grant_type": "refresh_token", "refresh_token": given["refresh_token"], "client_id": "miso-cli"}
+    renewed = (await today.workflow.post("/oidc/token", form)).body
+    for tokens in (given, renewed):
+        secrets.add("tokens of people", tokens["access_token"], tokens["refresh_token"])
+    shown = (await browser.open("/account")).text
+    today.said.append(re.sub(r'name="csrf" value="[^"]*"', "", shown))
+
+
+async def works(today: Day, browser: Browser) -> None:
+    """What a company does in a day, some of it on bad lines."""
+    stage, workflow = today.stage, today.workflow
+    await live(stage, "Good")
+    await stage.sim.add_fault("^github (POST|GET) .*/(check-runs|permission)", "drop", times=3)
+    await stage.sim.add_fault("^arm PUT", "act_then_drop", times=1)
+    await stage.sim.add_fault("^entra ", "status", status=500, times=1)
+    bad = await waiting(stage, "Bad", mark="production_only")
+    await stage.says("bob", "/approve", on=bad["number"])
+    run = await stage.sim.run_workflow(REPOSITORY, path=".github/workflows/d.yml", conclusion=None)
+    await stage.sim.request_gate(REPOSITORY, run["id"], "production")
+    await stage.settle()
+    await stage.sim.clear_faults()
+    built = await workflow.builds("Add cart")
+    token = await workflow.token("dev", built["run"])
+    assert (await workflow.promotes(token)).status == 202
+    again = await workflow.exchange(workflow.tokens[0])
+    assert again.code == "token_replayed"
+    await workflow.post("/oidc/introspect", {"token": token}, token=token)
+    await workflow.post("/oidc/revoke", {"token": token}, token=token)
+    assert (await today.asks("GET", "/api/v1/me", token=token)).status == 401
+    await signs_in(today, browser, bad["number"])
+    [person] = [value for value in today.secrets.found["tokens of people"] if value.startswith("misoa_")][-1:]
+    await today.asks("GET", "/api/v1/me", token=person)
+    await today.asks("GET", "/api/v1/tokens", token=person)
+    await stage.settle()
+
+
+@pytest.mark.full
+async def test_rule_17_after_a_working_day_no_credential_stands_where_it_does_not_belong(
+    tmp_path: Path, log: io.StringIO
+) -> None:
+    async with day(tmp_path) as today:
+        here = today.stage.world.addresses
+        async with browsing("ann", today.stage.url, here.ca_file) as browser:
+            await works(today, browser)
+        secrets = today.gather()
+        kinds = {
+            *("webhook secret", "keys", "GitHub credentials", "installation tokens", "Azure tokens", "continuations"),
+            *("sign-in and federation", "given by Entra", "tokens of workflows", "tokens of people"),
+            *("device codes", "link codes", "sessions", "forms"),
+        }
+        assert {kind for kind, values in secrets.items() if values} == kinds
+        now = Places.read(today.stage, log, today.said)
+        assert now.holding(secrets) == []
+    then = Places.read(today.stage, log)
+    for places in (now, then):
+        for place, text in places.texts.items():
+            assert "PRIVATE KEY" not in text, place
+            assert not re.search(r"gh[pousr]_[A-Za-z0-9]{16}|misoa_|misor_", text), place
+            # A JWT, or a continuation token of the SDK: base64 of a JSON object.
+            assert not re.search(r"eyJ[A-Za-z0-9_+/=.-]{100}", text), place
+    assert then.holding(secrets) == []
+    assert all(len(now.texts[place]) > 1000 for place in ("miso.sqlite on disk", "the log", "what was sent"))
+
+
+# --- tokens where none belong ----------------------------------------------------------------------------------------
+
+LETTERS = st.text("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghjkmnpqrstuvwxyz23456789", min_size=43, max_size=60)
+FORMS = {
+    "an installation token": "ghs_{}",
+    "a personal token": "ghp_{}",
+    "a fine-grained token": "github_pat_{}",
+    "a stateless token": "ghs_4242_eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiI0MjQyIn0.{}",
+    "a JWT": "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJodHRwczovL21hbmFnZW1lbnQuYXp1cmUuY29tLyJ9.{}",
+    "an access token of ours": "misoa_{}",
+    "a refresh token of ours": "misor_{}",
+}
+PLANTED = st.fixed_dictionaries(dict.fromkeys(FORMS, LETTERS))
+
+
+async def comments(today: Day, planted: dict[str, str]) -> None:
+    """In every place of a command, by who may and who may not."""
+    stage = today.stage
+    secret = next(iter(planted.values()))
+    pull = await waiting(stage, f"Rotate {secret}")
+    on = pull["number"]
+    for number, secret in enumerate(planted.values()):
+        for text in (
+            f"/promote {secret}",
+            f"/promote test {secret}",
+            f"/{secret}",
+            f"/promot {secret}",
+            f"/link {secret}",
+            f"/approve @{secret}",
+            f"/lock dev for {secret} because",
+            f"/lock dev for 1h it leaked: {secret}",
+            f"/unlock dev {secret}",
+            f"/promote dev --break-glass because of {secret}",
+            f"/why {secret}",
+            f"/clear @{pull['merge_commit_sha'][:12]} {secret}",
+        ):
+            await stage.says("ann" if number % 2 else "olga", text, on=on)
+    await stage.says("bob", f"/reject production it holds {secret}", on=on)
+
+
+async def repository(today: Day, planted: dict[str, str]) -> None:
+    """In what the repository says of itself."""
+    stage = today.stage
+    for name, secret in planted.items():
+        config = f"image: {secret}\n{secret}: 1\nhealth: {secret}\n"
+        await stage.sim.open_pull_request(REPOSITORY, "ann", f"{name} {secret}", {".github/miso.yml": config})
+        await stage.settle()
+    first, second, *_ = planted.values()
+    await stage.sim.set_environment_variable(REPOSITORY, "dev", "MISO_ENVIRONMENT_ID", first)
+    await stage.ships(f"Rotate {second}")
+    await stage.sim.set_environment_variable(REPOSITORY, "dev", "MISO_ENVIRONMENT_ID", PLACES[0].id)
+
+
+async def providers(today: Day, planted: dict[str, str]) -> None:
+    """In what others say when something goes wrong."""
+    stage = today.stage
+    for number, secret in enumerate(planted.values()):
+        arm = {"error": {"code": "Conflict", "message": f"Authorization: Bearer {secret} is not good"}}
+        entra = {"error": "invalid_client", "error_description": f"AADSTS700016: {secret}", "error_codes": [700016]}
+        await stage.sim.add_fault("^arm (PUT|POST)", "status", status=409 if number % 2 else 403, body=arm, times=2)
+        await stage.sim.add_fault("^entra ", "status", status=401, body=entra, times=1)
+        await stage.sim.add_fault("^registry ", "status", status=500, body={"errors": [{"message": secret}]}, times=1)
+        await stage.sim.add_fault("^github .*check-runs", "status", status=422, body={"message": secret}, times=2)
+        await stage.ships(f"Change {number}")
+        stage.clock.pass_(400)
+        await stage.settle()
+        await stage.sim.clear_faults()
+
+
+async def doors(today: Day, planted: dict[str, str]) -> None:
+    """In every field and header of every door."""
+    stage, workflow = today.stage, today.workflow
+    environment = stage.environments["dev"]
+    for secret in planted.values():
+        wanted = {"application_id": APPLICATION_ID, "environment_id": environment, "reason": secret}
+        for token in (secret, workflow.tokens[-1]):
+            await today.asks("POST", "/api/v1/promotions", token=token, json=wanted)
+            await today.asks("POST", "/api/v1/promotions", token=token, json={**wanted, secret: secret})
+            await today.asks("GET", f"/api/v1/promotions/{secret}", token=token)
+            await today.asks("POST", f"/api/v1/promotions/{secret}/reject", token=token, json={"reason": secret})
+        for grant in ("urn:ietf:params:oauth:grant-type:token-exchange", "refresh_token", secret):
+            form = dict.fromkeys(("subject_token", "refresh_token", "scope", "audience", "application_id"), secret)
+            await today.asks("POST", "/oidc/token", data={"grant_type": grant, **form})
+        for path in ("/oidc/introspect", "/oidc/revoke", "/oidc/device_authorization", "/device", "/sign-out"):
+            await today.asks("POST", path, data={"token": secret, "client_id": secret, "user_code": secret})
+        for path in ("sign-in/callback?code={0}&state={0}", "sign-in/callback?error={0}&error_description={0}"):
+            await reads(today, f"/{path.format(secret)}", Cookie=f"miso={secret}")
+        for path in ("sign-in?to=/{0}", "device?user_code={0}", "account?{0}", "{0}", ".well-known/{0}"):
+            await reads(today, f"/{path.format(secret)}", Cookie=f"__Host-miso={secret}", Referer=f"http://x/{secret}")
+
+
+async def reads(today: Day, path: str, **headers: str) -> None:
+    async with today.workflow.http.get(f"{today.stage.url}{path}", headers=headers, allow_redirects=False) as page:
+        today.said.append(f"{await page.text()} {dict(page.headers)}")
+
+
+async def webhooks(today: Day, planted: dict[str, str]) -> None:
+    """In signed bodies that lead nowhere, in headers, and in what is not signed at all."""
+    stage = today.stage
+    key = stage.world.addresses.webhook_secret.encode()
+    for number, secret in enumerate(planted.values()):
+        for event, body in (
+            ("issue_comment", {"action": "created", "comment": {"body": secret}}),
+            ("star", {"action": "created", "sender": {"login": secret}}),
+            ("workflow_run", {"action": "completed", "workflow_run": secret, "repository": secret}),
+        ):
+            raw = json.dumps(body).encode()
+            signature = "sha256=" + hmac.new(key, raw, hashlib.sha256).hexdigest()
+            for proof, guid in ((signature, f"{number:08}-{event}"), (secret, "unsigned"), (signature, secret)):
+                sent = {"X-GitHub-Event": event, "X-GitHub-Delivery": guid, "X-Hub-Signature-256": proof}
+                await today.asks("POST", "/github/webhooks", data=raw, headers=sent)
+    await stage.settle()
+
+
+async def planted_everywhere(directory: Path, log: io.StringIO, cores: dict[str, str]) -> None:
+    planted = {name: FORMS[name].format(core) for name, core in cores.items()}
+    async with day(directory) as today:
+        built = await today.workflow.builds("First")
+        await today.workflow.token("dev", built["run"])
+        for plant in (comments, repository, providers, doors, webhooks):
+            await plant(today, planted)
+            places = Places.read(today.stage, log, today.said)
+            # The random part alone, so that a cut or a changed prefix hides nothing.
+            assert places.holding({name: [core[:24], core[-24:]] for name, core in cores.items()}) == [], plant.__name__
+        assert not today.stage.world.wire.violations
+        today.stage.world.wire.violations.clear()
+
+
+async def test_rule_17_a_token_that_somebody_puts_where_none_belongs_is_neither_kept_nor_repeated(
+    tmp_path: Path, log: io.StringIO
+) -> None:
+    cores = {name: hashlib.sha256(name.encode()).hexdigest()[:48] for name in FORMS}
+    await planted_everywhere(tmp_path, log, cores)
+
+
+@pytest.mark.full
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@given(PLANTED)
+def test_rule_17_whatever_the_token_looks_like(cores: dict[str, str]) -> None:
+    with tempfile.TemporaryDirectory() as directory, logged() as log:
+        asyncio.run(planted_everywhere(Path(directory), log, cores))
