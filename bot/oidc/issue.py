@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 
 from bot import telemetry
 from bot.domain.claims import DeployClaims, OwnClaims
@@ -34,6 +34,8 @@ LIFE_S = 600
 """How long an assertion is valid. Entra needs seconds."""
 LEAST_S = 60
 """What an assertion that was signed ahead must still be good for."""
+WANTED_US = 86_400_000_000
+"""An assertion that nobody asked for during a day is not signed ahead any more."""
 CLIENT_LIFE_S = 120
 SECOND = 1_000_000
 JWKS_PATH = "/.well-known/jwks"
@@ -79,7 +81,7 @@ class Issuer:
         self._now_us = now_us
         # By subject. Those that were asked for are signed ahead, where a key is not at hand.
         self._made: LRUCache[str, Made] = LRUCache(maxsize=4096)
-        self._wanted: LRUCache[str, None] = LRUCache(maxsize=4096)
+        self._wanted: TTLCache[str, None] = TTLCache(maxsize=4096, ttl=WANTED_US, timer=now_us)
         if self._audience == TERMS[Use.ASSERTION].audience:
             raise ValueError("our own tokens cannot have the audience of assertions for Entra")
 
@@ -111,7 +113,8 @@ class Issuer:
     async def tend(self) -> None:
         """Look after the keys, and sign ahead what a vault signs. Cheap when nothing is due; never raises for it."""
         await self._rings.tend()
-        await self._ahead()
+        if not self._rings.assertion.current.at_hand:
+            await self._ahead()
 
     # --- for other doors
 
@@ -182,6 +185,8 @@ class Issuer:
         now = self._now_us()
         made = self._made.get(sub)
         key = self._rings.assertion.current
+        if not key.at_hand:
+            self._wanted[sub] = None
         if made is not None and made.kid == key.kid and 0 <= now - made.at_us < LIFE_S * SECOND // 2:
             return made.token
         if key.at_hand:
@@ -189,7 +194,6 @@ class Issuer:
             made = Made(at_us=now, kid=key.kid, token=compact(key, data, key.sign_now(data)))
             self._made[sub] = made
             return made.token
-        self._wanted[sub] = None
         counts = made is not None and self._rings.assertion.find(made.kid) is not None
         if made is not None and counts and 0 <= now - made.at_us < (LIFE_S - LEAST_S) * SECOND:
             return made.token

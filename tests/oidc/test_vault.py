@@ -160,6 +160,19 @@ async def test_rotation_is_kept_by_the_vault_too(host: Host) -> None:
     assert [line.kid for line in rings.token.standing()] == [made.kid]
 
 
+async def test_what_nobody_asks_for_any_more_is_not_signed_for_ever(host: Host) -> None:
+    issuer = await host.issuer()
+    await issuer.warm([ENVIRONMENT, OTHER])
+    for _ in range(24):
+        host.time.us += HOUR
+        await issuer.tend()
+        assert issuer.assertion(ENVIRONMENT)
+    asked = len(host.asked())
+    host.time.us += HOUR
+    await issuer.tend()
+    assert len([each for each in host.asked()[asked:] if each.endswith("/sign")]) == 1
+
+
 async def test_a_running_controller_notices_what_another_made(host: Host) -> None:
     issuer = await host.issuer()
     operator = await host.rings()
