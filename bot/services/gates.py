@@ -15,18 +15,20 @@ from bot.context import Miso
 from bot.domain.catalog import Bound
 from bot.domain.codes import Code
 from bot.domain.decision import RuleResult
-from bot.domain.identity import INSIDE
+from bot.domain.identity import INSIDE, Deed, Door, Principal
 from bot.domain.messages import refusal
-from bot.domain.model import Actor, Environment, Row, Status
+from bot.domain.model import SYSTEM, Actor, Environment, Row, Status
 from bot.domain.promotion import Promotion
 from bot.errors import MisoError, Refused
-from bot.services import access, choosing, holds, journal, notes, promotions
+from bot.services import access, authorization, choosing, holds, journal, notes, promotions
 from bot.services.access import Origin, Place
 from bot.services.notes import Note
 from bot.services.promotions import Ask
 
 _RUN = re.compile(r"([1-9][0-9]{0,18})/deployment_protection_rule", re.ASCII)
 
+MIRROR = Principal(actor=SYSTEM, door=Door.GATE)
+"""Whoever asked at GitHub is nobody here: a gate shows what was decided for others, and moves nothing."""
 UNDER_WAY = frozenset({Status.DEPLOYING, Status.DEPLOYED})
 """The decision before the first effect let it through. One that is only approved may still be refused there."""
 OVER = frozenset({Status.REJECTED, Status.CANCELLED, Status.REFUSED, Status.ROLLED_BACK})
@@ -97,6 +99,7 @@ async def _judge(miso: Miso, first: Row) -> Answer:
     if not isinstance(place.binding, Bound):
         return _no(refusal(place.binding))
     environment, commit = place.binding.environment, str(body["commit"])
+    await authorization.authorize(miso, MIRROR, Deed.LOOK, authorization.about(environment), place=place)
     kept_back = await held(miso, place.binding, commit)
     if kept_back is not None:
         return _no(kept_back)
