@@ -22,7 +22,7 @@ from bot.domain.messages import refusal
 from bot.domain.model import Actor, Keep, Kept
 from bot.errors import Refused, Transient
 from bot.services import gates, journal, notes
-from bot.services.authorization import authorize
+from bot.services.authorization import about, authorize
 from bot.services.bearer import key_of
 from bot.services.leave import starter
 from bot.services.notes import Note
@@ -211,8 +211,9 @@ async def introspect(miso: Miso, token: str, *, bearer: str = "", asker: Princip
 async def listing(
     miso: Miso, asker: Principal, *, environment_id: str = "", after: str = "", limit: int = 100
 ) -> Sequence[Listed]:
-    """Tokens that have not run out, by rising hash, for those who may read them."""
-    await authorize(miso, asker, Deed.READ_TOKENS, Resource(environment_id=environment_id))
+    """Tokens that have not run out, by rising hash, for those who may read them: of one environment, or all."""
+    environment = await miso.store.environment(environment_id) if environment_id else None
+    await authorize(miso, asker, Deed.READ_TOKENS, about(environment) if environment is not None else Resource())
     return [listed(kept) for kept in await miso.store.kept_by(KIND, owner=environment_id, after=after, limit=limit)]
 
 
@@ -248,11 +249,7 @@ async def revoke(miso: Miso, asker: Principal, token_hash: str) -> Listed:
     """End one by its hash, for whoever may. Our own doors know it at once."""
     kept = await miso.store.kept(KIND, token_hash)
     environment = await miso.store.environment(kept.owner) if kept is not None else None
-    resource = Resource()
-    if environment is not None:
-        here, stage = environment.application_id, environment.stage
-        resource = Resource(application_id=here, environment_id=environment.id, stage=stage)
-    await authorize(miso, asker, Deed.REVOKE_TOKENS, resource)
+    await authorize(miso, asker, Deed.REVOKE_TOKENS, about(environment) if environment is not None else Resource())
     ended = await _revoke(miso, token_hash, asker.actor, asker.door)
     if ended is None:
         raise refusal(Code.NOT_FOUND)

@@ -39,6 +39,20 @@ ERRORS: Mapping[str, str] = {
 }
 """Names that protocols give. Anything else is `invalid_request`, as https://www.rfc-editor.org/rfc/rfc8693#section-2.2.2
 wants it of a subject token that is invalid or that no policy accepts."""
+STATUS: Mapping[str, int] = {
+    Code.TOKEN_EXPIRED: 401,
+    Code.BOT_REFUSED: 403,
+    Code.NOT_ADMINISTRATOR: 403,
+    Code.NOT_IN_TEAM: 403,
+    Code.NOT_YOURS: 403,
+    Code.PERMISSION_DENIED: 403,
+    Code.NOTHING_TO_APPROVE: 409,
+    Code.NOTHING_TO_CANCEL: 409,
+    Code.NOTHING_TO_REJECT: 409,
+    Code.NOTHING_TO_REVOKE: 409,
+    Code.OTHER_RELEASE_WAITS: 409,
+}
+"""Of the API, beside those of `answers`. A token that runs out here is ours: another one is all that is needed."""
 MARKS: Mapping[str, str] = {"✗": "fail", "?": "unknown", "⚠": "skipped", "✓": "pass"}
 _NEVER_KEPT = {"Cache-Control": "no-store"}
 
@@ -101,9 +115,8 @@ def _oauth(fault: Refused | Transient) -> web.Response:
 
 def _problem(fault: Refused | Transient) -> web.Response:
     about = answers.said(fault)
-    # A decision says nothing against the request: it says that things do not stand so. And a token that runs out here
-    # is one of ours, so that another one is all that is needed.
-    status = 409 if isinstance(fault, Undecided) else 401 if about.code == Code.TOKEN_EXPIRED else about.status
+    # A decision says nothing against the request: it says that things do not stand so.
+    status = 409 if isinstance(fault, Undecided) else STATUS.get(about.code, about.status)
     body: dict[str, Any] = {
         "title": about.title,
         "status": status,
