@@ -63,15 +63,8 @@ def routes(miso: Miso) -> list[web.RouteDef]:
             raise refusal(Code.DOOR_REFUSED)
         form = await request.post()
         code, said = (str(form.get(name, ""))[:_MOST_CODE] for name in ("code", "answer"))
-        if said not in ("", "allow", "deny"):
-            raise refusal(Code.REQUEST_MALFORMED, word="answer")
         try:
-            if said:
-                await device_codes.decide(miso, who, code, allow=said == "allow")
-                return page(
-                    "device_done", miso.rules.public_url, viewer=await viewer_of(miso, who), allowed=said == "allow"
-                )
-            return await _confirm(miso, who, code)
+            return await (_decide(miso, who, code, said) if said else _confirm(miso, who, code))
         except Refused as fault:
             if fault.code != Code.DEVICE_CODE:
                 raise
@@ -103,3 +96,11 @@ async def _confirm(miso: Miso, who: Principal, code: str) -> web.Response:
         scope=MAY,
         days=f"at most {miso.rules.refresh_days:g} days, or until you end it",
     )
+
+
+async def _decide(miso: Miso, who: Principal, code: str, said: str) -> web.Response:
+    if said not in ("allow", "deny"):
+        raise refusal(Code.REQUEST_MALFORMED, word="answer")
+    allowed = said == "allow"
+    await device_codes.decide(miso, who, code, allow=allowed)
+    return page("device_done", miso.rules.public_url, viewer=await viewer_of(miso, who), allowed=allowed)

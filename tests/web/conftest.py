@@ -7,10 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.lodge import Lodge, lodge
+from tests.web.lodge import OPERATORS, Lodge, lodge
+from tests.web.program import Program
 
 
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[Lodge]:
     async with lodge(tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture
+async def program(here: Lodge) -> Program:
+    here.person("ann", groups=[OPERATORS])
+    await here.browser.sign_in()
+    return Program(here)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.web import guard
+from bot.domain.codes import Code
+from bot.web import answers, guard
 from tests.web.lodge import Lodge, Seen, lodge
 
 HERE = ip_network("127.0.0.0/8")
@@ -151,7 +152,7 @@ async def test_a_body_that_never_ends_is_given_up(here: Lodge, monkeypatch: pyte
     monkeypatch.setattr(guard, "READ_SECONDS", 0.05)
     own = here.url.removeprefix("http://")
     head = f"POST /oidc/token HTTP/1.1\r\nHost: {own}\r\nContent-Length: 100\r\n\r\nabc"
-    assert await raw(here, head) == 408
+    assert await raw(here, head) == answers.STATUS[Code.REQUEST_TOO_SLOW] == 408
 
 
 # --- forms from elsewhere --------------------------------------------------------------------------------------------
