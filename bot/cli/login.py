@@ -31,6 +31,8 @@ GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 SLOWER = 5.0
 """Seconds that every `slow_down` adds, for good: RFC 8628, section 3.5."""
 SLOWEST = 60.0
+FIRST = 2.0
+"""Seconds before the first question; the interval is what lies between two."""
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -119,12 +121,13 @@ def _show(console: Console, begun: Begun) -> None:
 async def _wait(there: Server, begun: Begun, console: Console, sleep: Sleep) -> Tokens:
     """Ask until somebody has said yes or no, never faster than agreed (RFC 8628, section 3.5)."""
     over, interval = time.monotonic() + begun.expires_in, max(begun.interval, 1.0)
+    pause = min(FIRST, interval)
     fields = {"grant_type": GRANT, "device_code": begun.device_code}
     with console.status("") as status:
         while time.monotonic() < over:
             left = over - time.monotonic()
             status.update(Text(f"Waiting for the browser; the code is good for {_minutes(left)}. Ctrl-C ends it."))
-            await sleep(min(interval, left))
+            await sleep(min(pause, left))
             try:
                 return understood(Tokens, await there.form(TOKEN, fields))
             except Denied as no:
@@ -136,6 +139,7 @@ async def _wait(there: Server, begun: Begun, console: Console, sleep: Sleep) -> 
             except Transient as later:
                 # What cannot be reached for a moment is asked more rarely, and no less patiently.
                 interval = min(max(later.retry_after or 0.0, interval * 2), SLOWEST)
+            pause = interval
     raise refusal(Code.DEVICE_CODE)
 
 

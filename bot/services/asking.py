@@ -60,6 +60,7 @@ async def promote(miso: Miso, principal: Principal, wanted: Wanted) -> Seen:
         release=release,
         rollback=wanted.rollback,
         break_glass=wanted.break_glass,
+        pull_request=await releases.pull_request_of(place, release.commit) if release is not None else 0,
     )
     outcome = await promotions.request(miso, ask, place, bound.application, bound.environment)
     seen = _came_of(outcome, bound.application, bound.environment)

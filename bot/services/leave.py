@@ -114,7 +114,8 @@ async def promote(miso: Miso, principal: Principal, place: Place, bound: Bound, 
     release, repository = leave.release, place.identity.id
     own = (release.run_id, release.run_attempt) == (running.run_id, running.run_attempt)
     cause = f"{'build' if own else 'workflow'}:{repository}:{running.run_id}:{running.run_attempt}"
-    ask = Ask(cause=cause, principal=principal, origin=place.origin, release=release)
+    pull = await releases.pull_request_of(place, release.commit)
+    ask = Ask(cause=cause, principal=principal, origin=place.origin, release=release, pull_request=pull)
     return await promotions.request(miso, ask, place, bound.application, bound.environment)
 
 

@@ -229,6 +229,11 @@ async def _on_branch(place: Place, branch: str, commit: str, default_head: str) 
     return (await place.repository.compare(commit, head)).status in ("ahead", "identical")
 
 
+async def pull_request_of(place: Place, commit: str) -> int:
+    """The pull request that tells of this commit, for what was not asked for on one; 0 when it was pushed."""
+    return _merged_as(await place.repository.pull_requests_of(commit), commit)
+
+
 def _merged_as(pulls: Sequence[PullRequest], commit: str) -> int:
     """The pull request whose merge made this commit; 0 when it was pushed."""
     return next((pull.number for pull in pulls if pull.merged and pull.merge_commit_sha == commit), 0)

@@ -46,7 +46,7 @@ async def test_the_code_and_where_to_type_it_are_shown_and_the_tokens_are_not(
     counter: Counter, capsys: pytest.CaptureFixture[str]
 ) -> None:
     counter.script["POST /oidc/token"] = [PENDING, PENDING, counter.tokens()]
-    assert await signs_in(counter) == [5, 5, 5]
+    assert await signs_in(counter) == [2, 5, 5]
     told = capsys.readouterr()
     assert "BCDF-GHJK" in told.err
     assert f"{counter.url}/device" in told.err
@@ -61,12 +61,12 @@ async def test_the_code_and_where_to_type_it_are_shown_and_the_tokens_are_not(
 
 async def test_it_slows_down_for_good_when_it_is_told_to(counter: Counter) -> None:
     counter.script["POST /oidc/token"] = [PENDING, SLOW, PENDING, SLOW, counter.tokens()]
-    assert await signs_in(counter) == [5, 5, 10, 10, 15]
+    assert await signs_in(counter) == [2, 5, 10, 10, 15]
 
 
 async def test_a_server_that_is_away_for_a_moment_is_asked_more_rarely(counter: Counter) -> None:
     counter.script["POST /oidc/token"] = [problem(503, "store_unavailable"), (502, "<html>"), counter.tokens()]
-    assert await signs_in(counter) == [5, 10, 20]
+    assert await signs_in(counter) == [2, 10, 20]
 
 
 @pytest.mark.parametrize(
