@@ -14,7 +14,21 @@ import typer
 from typer.core import TyperGroup
 
 from bot import telemetry
-from bot.cli import acting, deliveries, demo, doctor, keys, login, people, policy, registering, serving, standing, why
+from bot.cli import (
+    acting,
+    deliveries,
+    demo,
+    doctor,
+    keys,
+    login,
+    people,
+    policy,
+    registering,
+    serving,
+    standing,
+    tokens,
+    why,
+)
 from bot.cli.screen import faults, refused
 from bot.errors import ConfigError, Refused, Transient
 
@@ -85,3 +99,4 @@ app.command("revoke", rich_help_panel=YOU)(acting.revoke)
 app.command("cancel", rich_help_panel=YOU)(acting.cancel)
 app.command("show", rich_help_panel=YOU)(acting.show)
 app.add_typer(people.app, name="people", rich_help_panel=YOU)
+app.add_typer(tokens.app, name="tokens", rich_help_panel=YOU)
