@@ -15,10 +15,9 @@ import typer
 from rich.text import Text
 
 from bot.cli import screen
-from bot.domain.key_life import State
+from bot.domain.key_life import State, Use
 from bot.domain.model import Application, Environment
 from bot.errors import ConfigError
-from bot.oidc.keys import TERMS, Use
 
 if TYPE_CHECKING:
     from bot.oidc.rings import Ring, Rings, Standing
@@ -182,6 +181,7 @@ async def _migrate(yes: bool) -> None:
 
 def _credentials(settings: Settings, known: Sequence[tuple[Application, Sequence[Environment]]]) -> Any:
     from bot.oidc.issue import SIGN_IN_SUBJECT, subject, workflow_subject
+    from bot.oidc.keys import TERMS
 
     table = screen.table("for", "issuer", "subject", "audience")
     audience = TERMS[Use.ASSERTION].audience

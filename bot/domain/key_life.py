@@ -1,4 +1,4 @@
-"""The life of a key: made and published at once, signing later, retired but still published, removed.
+"""What keys are for, and the life of one: made and published, signing later, retired but still published, removed.
 
 Judged by `bot.oidc.rings` at every look, shown by `miso keys list`. Everything follows from three moments that are
 written down with the key, so that every process says the same of it at the same time, whoever made it. Pure.
@@ -12,6 +12,21 @@ from enum import StrEnum
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
+
+
+class Use(StrEnum):
+    """What the keys of a ring are for. The value names their files, and their keys in a vault."""
+
+    ASSERTION = "assertion"
+    """By which Miso speaks for itself to Entra."""
+    TOKEN = "token"  # noqa: S105 - the name of a use
+    """Deploy tokens, for Miso's own doors."""
+    CLIENT = "client"
+    """By which Miso is known to another sign-in service (`private_key_jwt`)."""
+    SEAL = "seal"
+    """Makes unreadable what the store must forget. Symmetric."""
+    COOKIE = "cookie"
+    """Stamps of forms and cookies. Symmetric."""
 
 
 class State(StrEnum):

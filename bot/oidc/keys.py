@@ -11,33 +11,19 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, Protocol
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
+from bot.domain.key_life import Use as Use  # whoever takes a key takes its use from here too
+
 RSA_BITS = 2048
 SECRET_BYTES = 32
 
 Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 Public = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
-
-
-class Use(StrEnum):
-    """What a ring is for. The value names its files and its keys in a vault."""
-
-    ASSERTION = "assertion"
-    """By which Miso speaks for itself to Entra."""
-    TOKEN = "token"  # noqa: S105 - the name of a use
-    """Deploy tokens, for Miso's own doors."""
-    CLIENT = "client"
-    """By which Miso is known to another sign-in service (`private_key_jwt`)."""
-    SEAL = "seal"
-    """Makes unreadable what the store must forget. Symmetric."""
-    COOKIE = "cookie"
-    """Stamps of forms and cookies. Symmetric."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +46,6 @@ TERMS: Mapping[Use, Terms] = {
     # https://openid.net/specs/openid-connect-core-1_0.html#ClientAuthentication
     Use.CLIENT: Terms(algorithm="RS256", typ="JWT"),
 }
-SECRETS = (Use.SEAL, Use.COOKIE)
 
 
 class SigningKey(Protocol):

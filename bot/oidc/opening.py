@@ -66,7 +66,8 @@ async def open_rings(
         form: Plain | Wrapped = Plain(use)
         if vault is not None:
             form = Wrapped(use, vault.wrap, vault.unwrap)
-            await moved_in(directory, use, form)
+            if make:
+                await moved_in(directory, use, form)
         kept = replace(spans, keep_us=max(spans.keep_us, least_us))
         return Ring(use, DiskPlace(directory, use, form), kept, now_us)
 
