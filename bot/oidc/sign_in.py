@@ -47,6 +47,13 @@ class EntraSignIn:
         keys: IssuerKeys,
         now_us: Callable[[], int],
     ) -> None:
+        # Only where it is used, and before anybody waits for it: it takes a while to load.
+        import msal  # type: ignore[import-untyped]  # it ships no types
+
+        # It would rather have the answer posted, but no cookie that is ours alone comes with another site's form; a
+        # code that stays in the browser's history is spent, and was good with our verifier only.
+        warnings.filterwarnings("ignore", message="response_mode='form_post'")
+        self._library: Any = msal
         self._tenant = tenant.lower()
         self._authority = f"{authority}/{self._tenant}"
         self._client_id = client_id
@@ -103,13 +110,8 @@ class EntraSignIn:
         proof = self._assertion()
 
         def in_thread() -> Any:
-            import msal  # type: ignore[import-untyped]  # it ships no types; and it is slow to import
-
-            # It would rather have the answer posted, but no cookie that is ours alone comes with another site's form;
-            # a code that stays in the browser's history is spent, and was good with our verifier only.
-            warnings.filterwarnings("ignore", message="response_mode='form_post'")
             return call(
-                msal.ConfidentialClientApplication(
+                self._library.ConfidentialClientApplication(
                     self._client_id,
                     authority=self._authority,
                     client_credential={"client_assertion": lambda: proof},
