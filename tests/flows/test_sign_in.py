@@ -21,17 +21,17 @@ from tests.web.lodge import Browser
 from tests.web.program import CLIENT, GRANT, says
 
 CODE = re.compile(r"/link ([A-Z-]+)")
-SETTINGS = {
-    "MISO_SIGN_IN": "entra",
-    "MISO_SIGN_IN_TENANT": TENANT_ID,
-    "MISO_SIGN_IN_CLIENT_ID": SIGN_IN_CLIENT_ID,
-    "MISO_SIGN_IN_REQUESTS_PER_MINUTE": "1000",
-}
 
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with staged(tmp_path, **SETTINGS) as ready:
+    async with staged(
+        tmp_path,
+        MISO_SIGN_IN="entra",
+        MISO_SIGN_IN_TENANT=TENANT_ID,
+        MISO_SIGN_IN_CLIENT_ID=SIGN_IN_CLIENT_ID,
+        MISO_SIGN_IN_REQUESTS_PER_MINUTE="1000",
+    ) as ready:
         yield ready
 
 
