@@ -22,10 +22,11 @@ import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import FilteringBoundLogger, Processor
 
+from bot.domain.stray_tokens import FORMS, HIDDEN
+
 Format = Literal["auto", "json", "console"]
 Level = Literal["debug", "info", "warning", "error"]
 
-HIDDEN: Final = "[hidden]"
 SHORTEST: Final = 8
 """Values shorter than this are not hidden one by one: they would blot out ordinary words."""
 
@@ -41,35 +42,12 @@ _WORD, _OVER = r"[A-Za-z]+(?:_[a-z]+)*", r"(?![A-Za-z0-9._~%+/-])"
 _VALUE = r"[^&\s\"'\\,;}\x1b]"
 
 
-def _token(prefix: str, characters: str, least: int) -> re.Pattern[str]:
-    """One that is known by how it begins; also where something broke it into lines as long as in a mail."""
-    broken = r"[\"']?(?:\\+[rn]|[\r\n])+[ \t]*[\"']?"
-    more = rf"(?:(?:{broken}[{characters}]{{40,}})+(?:{broken}[{characters}]+)?)?"
-    return re.compile(rf"({prefix})[{characters}]{{{least},}}{more}")
-
-
 _PATTERNS: Final = (
     # Cookies whole, whatever is in them; and our own by its name (`bot.web.auth`).
     (re.compile(rf"(?i){_BEGIN}((?:set-)?cookie2?{_OR_NEXT})[^\r\n\"'\\\x1b]{{4,}}"), rf"\1{HIDDEN}"),
     (re.compile(rf"{_BEGIN}((?:__Host-)?miso(?:=|%3[Dd]))[A-Za-z0-9_.~%-]{{16,}}"), rf"\1{HIDDEN}"),
-    # Installation, user and app tokens, `ghs_APPID_JWT` among them:
-    # https://docs.github.com/authentication/keeping-your-account-and-data-secure/about-authentication-to-github
-    (_token("gh[psour]_", "A-Za-z0-9._-", 36), rf"\1{HIDDEN}"),
-    (_token("github_pat_", "A-Za-z0-9_", 22), rf"\1{HIDDEN}"),
-    # Tokens that we give to people: for access and for renewing it.
-    (_token("miso[ar]_", "A-Za-z0-9_-", 16), rf"\1{HIDDEN}"),
-    # Any JWT, and whatever else is base64 of a JSON object: Azure's continuation tokens carry signed addresses.
-    (_token("eyJ", "A-Za-z0-9_+/=%.-", 20), HIDDEN),
-    # PEM of private keys, with real or escaped line ends, also when cut off; and private parts of a JWK
-    # (https://www.rfc-editor.org/rfc/rfc7518#section-6).
-    (
-        re.compile(
-            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----"
-            r"(?:(?!-----END)(?:\\+[nr]|[A-Za-z0-9+/=\s:,-]))*"
-            r"(?:-----END [A-Z0-9 ]*PRIVATE KEY-----)?"
-        ),
-        HIDDEN,
-    ),
+    *FORMS,
+    # Private parts of a JWK: https://www.rfc-editor.org/rfc/rfc7518#section-6
     (re.compile(r"([\"'](?:d|k|p|q|dp|dq|qi)\\*[\"']\s*:\s*\\*[\"'])[A-Za-z0-9_-]{32,}"), rf"\1{HIDDEN}"),
     (re.compile(rf"(?i){_BEGIN}(bearer|basic|dpop)((?:\s|%20|\+)+)[A-Za-z0-9._~+/=%-]{{16,}}"), rf"\1\2{HIDDEN}"),
     # Forms of OAuth and what stands beside them, by name: https://www.iana.org/assignments/oauth-parameters

@@ -23,6 +23,7 @@ from markdown_it import MarkdownIt
 
 from bot.domain.codes import Code
 from bot.domain.model import STAGE_ALIASES, Stage, Untrusted
+from bot.domain.stray_tokens import without_tokens
 
 
 class Verb(StrEnum):
@@ -486,8 +487,8 @@ def _means_break_glass(word: str) -> bool:
 
 
 def _reason(words: list[str]) -> Untrusted:
-    """One line, as it was typed but for its blanks. Cut rather than refused; empty where nothing can be seen."""
-    line = " ".join(" ".join(words).split())
+    """One line, as it was typed but for blanks and tokens. Cut rather than refused; empty where nothing can be seen."""
+    line = without_tokens(" ".join(" ".join(words).split()))
     if not any(unicodedata.category(character)[0] in "LNPS" for character in line if character not in _FILLERS):
         return Untrusted("")
     return Untrusted(line if len(line) <= REASON_LIMIT else line[: REASON_LIMIT - 1].rstrip() + "…")

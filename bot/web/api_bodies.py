@@ -19,6 +19,7 @@ from bot.domain.catalog import parse_guid
 from bot.domain.codes import Code
 from bot.domain.identity import Principal
 from bot.domain.messages import refusal
+from bot.domain.stray_tokens import without_tokens
 
 _KEY = re.compile(r'"?([A-Za-z0-9_.:-]{8,128})"?', re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
@@ -37,7 +38,8 @@ def _guid(text: str) -> str:
 Guid = Annotated[str, Field(max_length=36), AfterValidator(_guid)]
 Sha = Annotated[str, Field(pattern=r"^[0-9a-f]{12,40}$")]
 """As commands take it: at least twelve digits (rule 1)."""
-Reason = Annotated[str, Field(max_length=500)]
+Reason = Annotated[str, Field(max_length=500), AfterValidator(without_tokens)]
+"""Kept and shown, as a comment's is: a token in it is a mistake (rule 17)."""
 
 
 class Body(BaseModel):

@@ -15,7 +15,7 @@ import json
 import logging
 import re
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,16 +27,19 @@ from hypothesis import strategies as st
 
 from bot import telemetry
 from bot.cli.demo.browser import Browser, browsing
+from bot.domain.model import Status
 from bot.sim.scenarios import APPLICATION_ID, PLACES, REPOSITORY, SIGN_IN_CLIENT_ID, TENANT_ID
 from tests.flows.searching import Places, Secrets
 from tests.flows.stage import Stage, staged
 from tests.flows.words import live, waiting
-from tests.flows.workflow import Answer, Workflow, working
+from tests.flows.workflow import Workflow, working
 
 SIGN_IN: dict[str, Any] = {
     "MISO_SIGN_IN": "entra",
     "MISO_SIGN_IN_TENANT": TENANT_ID,
     "MISO_SIGN_IN_CLIENT_ID": SIGN_IN_CLIENT_ID,
+    "MISO_TOKEN_REQUESTS_PER_MINUTE": "10000",
+    "MISO_SIGN_IN_REQUESTS_PER_MINUTE": "10000",
 }
 
 
@@ -69,10 +72,13 @@ class Day:
     said: list[str] = field(default_factory=list)
     """What our doors answered, where nothing secret was asked for."""
 
-    async def asks(self, method: str, path: str, **more: Any) -> Answer:
-        answer = await self.workflow._ask(method, path, token=more.pop("token", ""), **more)
-        self.said.append(f"{json.dumps(answer.body)} {dict(answer.headers)}")
-        return answer
+    async def asks(self, method: str, path: str, *, token: str = "", **more: Any) -> int:
+        """The status of the answer, whose text and headers are searched later."""
+        headers = {**more.pop("headers", {}), **({"Authorization": f"Bearer {token}"} if token else {})}
+        url = f"{self.stage.url}{path}"
+        async with self.workflow.http.request(method, url, headers=headers, allow_redirects=False, **more) as answer:
+            self.said.append(f"{answer.status} {await answer.text()} {dict(answer.headers)}")
+            return answer.status
 
     def gather(self) -> dict[str, set[str]]:
         here = self.stage.world.addresses
@@ -138,7 +144,7 @@ async def works(today: Day, browser: Browser) -> None:
     assert again.code == "token_replayed"
     await workflow.post("/oidc/introspect", {"token": token}, token=token)
     await workflow.post("/oidc/revoke", {"token": token}, token=token)
-    assert (await today.asks("GET", "/api/v1/me", token=token)).status == 401
+    assert await today.asks("GET", "/api/v1/me", token=token) == 401
     await signs_in(today, browser, bad["number"])
     [person] = [value for value in today.secrets.found["tokens of people"] if value.startswith("misoa_")][-1:]
     await today.asks("GET", "/api/v1/me", token=person)
@@ -189,48 +195,49 @@ FORMS = {
 PLANTED = st.fixed_dictionaries(dict.fromkeys(FORMS, LETTERS))
 
 
-async def comments(today: Day, planted: dict[str, str]) -> None:
+COMMANDS = (
+    "/promote {}",
+    "/promote test {}",
+    "/{}",
+    "/promot {}",
+    "/link {}",
+    "/approve @{}",
+    "/lock dev for {} because",
+    "/lock dev for 1h it leaked: {}",
+    "/unlock dev {}",
+    "/promote dev --break-glass because of {}",
+    "/why {}",
+    "/clear @@ {}",
+    "/rollback production {}",
+)
+
+
+async def comments(today: Day, planted: list[str]) -> None:
     """In every place of a command, by who may and who may not."""
     stage = today.stage
-    secret = next(iter(planted.values()))
-    pull = await waiting(stage, f"Rotate {secret}")
-    on = pull["number"]
-    for number, secret in enumerate(planted.values()):
-        for text in (
-            f"/promote {secret}",
-            f"/promote test {secret}",
-            f"/{secret}",
-            f"/promot {secret}",
-            f"/link {secret}",
-            f"/approve @{secret}",
-            f"/lock dev for {secret} because",
-            f"/lock dev for 1h it leaked: {secret}",
-            f"/unlock dev {secret}",
-            f"/promote dev --break-glass because of {secret}",
-            f"/why {secret}",
-            f"/clear @{pull['merge_commit_sha'][:12]} {secret}",
-        ):
-            await stage.says("ann" if number % 2 else "olga", text, on=on)
-    await stage.says("bob", f"/reject production it holds {secret}", on=on)
+    pull = await waiting(stage, f"Rotate {planted[0]}")
+    for number, command in enumerate(COMMANDS):
+        text = command.replace("@@", f"@{pull['merge_commit_sha'][:12]}").format(planted[number % len(planted)])
+        await stage.says(("ann", "olga", "eve")[number % 3], text, on=pull["number"])
+    await stage.says("bob", f"/reject production it holds {planted[0]}", on=pull["number"])
 
 
-async def repository(today: Day, planted: dict[str, str]) -> None:
+async def repository(today: Day, planted: list[str]) -> None:
     """In what the repository says of itself."""
     stage = today.stage
-    for name, secret in planted.items():
+    for secret in planted[:3]:
         config = f"image: {secret}\n{secret}: 1\nhealth: {secret}\n"
-        await stage.sim.open_pull_request(REPOSITORY, "ann", f"{name} {secret}", {".github/miso.yml": config})
+        await stage.sim.open_pull_request(REPOSITORY, "ann", f"Use {secret}", {".github/miso.yml": config})
         await stage.settle()
-    first, second, *_ = planted.values()
-    await stage.sim.set_environment_variable(REPOSITORY, "dev", "MISO_ENVIRONMENT_ID", first)
-    await stage.ships(f"Rotate {second}")
+    await stage.sim.set_environment_variable(REPOSITORY, "dev", "MISO_ENVIRONMENT_ID", planted[3])
+    await stage.ships(f"Rotate {planted[4]}")
     await stage.sim.set_environment_variable(REPOSITORY, "dev", "MISO_ENVIRONMENT_ID", PLACES[0].id)
 
 
-async def providers(today: Day, planted: dict[str, str]) -> None:
+async def providers(today: Day, planted: list[str]) -> None:
     """In what others say when something goes wrong."""
     stage = today.stage
-    for number, secret in enumerate(planted.values()):
+    for number, secret in enumerate(planted[:4]):
         arm = {"error": {"code": "Conflict", "message": f"Authorization: Bearer {secret} is not good"}}
         entra = {"error": "invalid_client", "error_description": f"AADSTS700016: {secret}", "error_codes": [700016]}
         await stage.sim.add_fault("^arm (PUT|POST)", "status", status=409 if number % 2 else 403, body=arm, times=2)
@@ -243,38 +250,40 @@ async def providers(today: Day, planted: dict[str, str]) -> None:
         await stage.sim.clear_faults()
 
 
-async def doors(today: Day, planted: dict[str, str]) -> None:
+async def doors(today: Day, planted: list[str]) -> None:
     """In every field and header of every door."""
     stage, workflow = today.stage, today.workflow
-    environment = stage.environments["dev"]
-    for secret in planted.values():
-        wanted = {"application_id": APPLICATION_ID, "environment_id": environment, "reason": secret}
-        for token in (secret, workflow.tokens[-1]):
-            await today.asks("POST", "/api/v1/promotions", token=token, json=wanted)
+    pull = await waiting(stage, "Shopping list")
+    async with browsing("bob", stage.url, stage.world.addresses.ca_file) as browser:
+        await signs_in(today, browser, pull["number"])
+    person = max(token for token in today.secrets.found["tokens of people"] if token.startswith("misoa_"))
+    waits = (await stage.latest("production")).stream
+    wanted = {"application_id": APPLICATION_ID, "environment_id": stage.environments["dev"]}
+    for secret in planted:
+        for token in (secret, workflow.tokens[-1], person):
+            urgent = {**wanted, "break_glass": True, "commit": pull["merge_commit_sha"], "reason": secret}
+            await today.asks("POST", "/api/v1/promotions", token=token, json=urgent)
             await today.asks("POST", "/api/v1/promotions", token=token, json={**wanted, secret: secret})
             await today.asks("GET", f"/api/v1/promotions/{secret}", token=token)
-            await today.asks("POST", f"/api/v1/promotions/{secret}/reject", token=token, json={"reason": secret})
+            await today.asks("POST", f"/api/v1/promotions/{waits}/reject", token=token, json={"reason": secret})
         for grant in ("urn:ietf:params:oauth:grant-type:token-exchange", "refresh_token", secret):
             form = dict.fromkeys(("subject_token", "refresh_token", "scope", "audience", "application_id"), secret)
             await today.asks("POST", "/oidc/token", data={"grant_type": grant, **form})
         for path in ("/oidc/introspect", "/oidc/revoke", "/oidc/device_authorization", "/device", "/sign-out"):
             await today.asks("POST", path, data={"token": secret, "client_id": secret, "user_code": secret})
         for path in ("sign-in/callback?code={0}&state={0}", "sign-in/callback?error={0}&error_description={0}"):
-            await reads(today, f"/{path.format(secret)}", Cookie=f"miso={secret}")
+            await today.asks("GET", f"/{path.format(secret)}", headers={"Cookie": f"miso={secret}"})
         for path in ("sign-in?to=/{0}", "device?user_code={0}", "account?{0}", "{0}", ".well-known/{0}"):
-            await reads(today, f"/{path.format(secret)}", Cookie=f"__Host-miso={secret}", Referer=f"http://x/{secret}")
+            headers = {"Cookie": f"__Host-miso={secret}", "Referer": f"http://x/{secret}", "User-Agent": secret}
+            await today.asks("GET", f"/{path.format(secret)}", headers=headers)
+    assert (await stage.latest("production")).status is Status.REJECTED, "somebody was heard"
 
 
-async def reads(today: Day, path: str, **headers: str) -> None:
-    async with today.workflow.http.get(f"{today.stage.url}{path}", headers=headers, allow_redirects=False) as page:
-        today.said.append(f"{await page.text()} {dict(page.headers)}")
-
-
-async def webhooks(today: Day, planted: dict[str, str]) -> None:
+async def webhooks(today: Day, planted: list[str]) -> None:
     """In signed bodies that lead nowhere, in headers, and in what is not signed at all."""
     stage = today.stage
     key = stage.world.addresses.webhook_secret.encode()
-    for number, secret in enumerate(planted.values()):
+    for number, secret in enumerate(planted):
         for event, body in (
             ("issue_comment", {"action": "created", "comment": {"body": secret}}),
             ("star", {"action": "created", "sender": {"login": secret}}),
@@ -284,34 +293,40 @@ async def webhooks(today: Day, planted: dict[str, str]) -> None:
             signature = "sha256=" + hmac.new(key, raw, hashlib.sha256).hexdigest()
             for proof, guid in ((signature, f"{number:08}-{event}"), (secret, "unsigned"), (signature, secret)):
                 sent = {"X-GitHub-Event": event, "X-GitHub-Delivery": guid, "X-Hub-Signature-256": proof}
+                sent["Content-Type"] = "application/json"
                 await today.asks("POST", "/github/webhooks", data=raw, headers=sent)
     await stage.settle()
 
 
-async def planted_everywhere(directory: Path, log: io.StringIO, cores: dict[str, str]) -> None:
-    planted = {name: FORMS[name].format(core) for name, core in cores.items()}
+Plant = Callable[[Day, list[str]], Awaitable[None]]
+
+
+async def found(directory: Path, log: io.StringIO, plant: Plant, cores: dict[str, str]) -> list[str]:
+    """Where what was planted stands afterwards."""
     async with day(directory) as today:
         built = await today.workflow.builds("First")
         await today.workflow.token("dev", built["run"])
-        for plant in (comments, repository, providers, doors, webhooks):
-            await plant(today, planted)
-            places = Places.read(today.stage, log, today.said)
-            # The random part alone, so that a cut or a changed prefix hides nothing.
-            assert places.holding({name: [core[:24], core[-24:]] for name, core in cores.items()}) == [], plant.__name__
-        assert not today.stage.world.wire.violations
-        today.stage.world.wire.violations.clear()
+        await plant(today, [FORMS[name].format(core) for name, core in cores.items()])
+        # The random part alone, so that a cut or a changed prefix hides nothing.
+        parts = {name: [core[:24], core[-24:]] for name, core in cores.items()}
+        return Places.read(today.stage, log, today.said).holding(parts)
 
 
-async def test_rule_17_a_token_that_somebody_puts_where_none_belongs_is_neither_kept_nor_repeated(
-    tmp_path: Path, log: io.StringIO
+@pytest.mark.parametrize(
+    "plant",
+    [repository, webhooks, comments, providers, doors],
+    ids=lambda each: each.__name__,
+)
+async def test_rule_17_a_token_that_is_put_where_none_belongs_is_neither_kept_nor_repeated(
+    tmp_path: Path, log: io.StringIO, plant: Plant
 ) -> None:
     cores = {name: hashlib.sha256(name.encode()).hexdigest()[:48] for name in FORMS}
-    await planted_everywhere(tmp_path, log, cores)
+    assert await found(tmp_path, log, plant, cores) == []
 
 
 @pytest.mark.full
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
-@given(PLANTED)
-def test_rule_17_whatever_the_token_looks_like(cores: dict[str, str]) -> None:
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@given(PLANTED, st.sampled_from([comments, repository, providers, doors, webhooks]))
+def test_rule_17_whatever_the_token_looks_like(cores: dict[str, str], plant: Plant) -> None:
     with tempfile.TemporaryDirectory() as directory, logged() as log:
-        asyncio.run(planted_everywhere(Path(directory), log, cores))
+        assert asyncio.run(found(Path(directory), log, plant, cores)) == []

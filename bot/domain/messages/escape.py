@@ -1,4 +1,5 @@
-"""Foreign text, made harmless: what somebody outside wrote must neither act nor deceive where we print it (rule 14).
+"""Foreign text, made harmless: what somebody outside wrote must neither act nor deceive where we print it (rule 14),
+and a token that stands in it is not repeated (rule 17).
 
 Called by every other module here, and by nothing that wants the text itself. `quote` is for Markdown that GitHub
 renders, `plain` for places that show characters as they are. Neither ever fails, whatever the text.
@@ -12,6 +13,8 @@ from typing import Final
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+
+from bot.domain.stray_tokens import without_tokens
 
 # ECMA-48 control sequences (CSI), operating system commands (OSC) and the other strings, then single escapes.
 _ANSI: Final = re.compile(
@@ -34,10 +37,10 @@ _MARKDOWN: Final = MarkdownIt("commonmark").enable("strikethrough")
 
 
 def plain(text: str, limit: int = 200) -> str:
-    """One line of visible characters, at most `limit` of them. Not safe as Markdown or HTML."""
+    """One line of visible characters, at most `limit` of them, without tokens. Not safe as Markdown or HTML."""
     line = _MARKS.sub(lambda match: match[0][:2], _INVISIBLE.sub("", _ANSI.sub("", text)))
     line = "".join(_visible(character) for character in line)
-    line = " ".join(line.split())
+    line = without_tokens(" ".join(line.split()))
     return line if len(line) <= limit else line[: max(limit - 1, 0)].rstrip() + "…"
 
 
