@@ -81,8 +81,15 @@ def said(fault: Refused | Transient) -> Said:
         sentence=fault.sentence,
         hint=fault.hint,
         status=STATUS.get(fault.code, 400),
-        retry_after=fault.retry_after if isinstance(fault, TooMany) else 0,
+        retry_after=_wait(fault),
     )
+
+
+def _wait(fault: Refused) -> int:
+    """Seconds until it is worth while to ask again. What a verb limits, it limits for ten minutes (`device_codes`)."""
+    if isinstance(fault, TooMany):
+        return fault.retry_after
+    return 600 if fault.code == Code.TOO_MANY_REQUESTS else 0
 
 
 def answer(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+
+from aiohttp.test_utils import TestClient, TestServer
 
 from bot.services import links
 from bot.services.bearer import key_of
-from tests.web.lodge import Browser, Lodge
+from tests.web.lodge import Browser, Lodge, application
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -82,3 +85,13 @@ async def test_pages_can_be_read_by_everybody(here: Lodge) -> None:
         assert 'href="#content"' in page.text
         for name in re.findall(r'<input class="code" type="text" id="(\w+)"', page.text):
             assert f'<label for="{name}">' in page.text
+
+
+async def test_without_a_sign_in_service_there_is_nothing_to_sign_in_to(here: Lodge) -> None:
+    off = application(replace(here.miso, sign_in=None), {})
+    async with TestClient(TestServer(off)) as client:
+        own = {"Host": here.url.removeprefix("http://")}
+        for path in ("/account", "/device", "/sign-in"):
+            async with client.get(path, headers=own) as answer:
+                assert answer.status == 404
+                assert "sign_in_off" in await answer.text()

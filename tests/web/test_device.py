@@ -168,7 +168,8 @@ async def test_five_wrong_codes_close_the_page_for_ten_minutes_whatever_the_sess
         page = await program.here.browser.post("/device", csrf=csrf, code=code)
         assert page.status == 400
         assert "not valid" in page.words
-    assert (await program.here.browser.post("/device", csrf=csrf, code=program.user_code)).status == 429
+    locked = await program.here.browser.post("/device", csrf=csrf, code=program.user_code)
+    assert (locked.status, locked.headers["Retry-After"]) == (429, "600")
     await program.here.browser.sign_in()
     csrf = (await program.here.browser.get("/device")).csrf
     assert (await program.here.browser.post("/device", csrf=csrf, code=program.user_code)).status == 429
