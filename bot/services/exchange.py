@@ -27,7 +27,7 @@ from bot.services import journal, leave, notes, tokens
 from bot.services.access import Place
 from bot.services.authorization import about, authorize
 from bot.services.bearer import key_of
-from bot.services.leave import Running, Undecided
+from bot.services.leave import Leave, Running, Undecided
 from bot.services.notes import Note
 from bot.services.tokens import SECOND, SKEW_US, Issued
 
@@ -85,11 +85,15 @@ class Assertion:
     subject: str
 
 
-async def exchange(miso: Miso, form: ExchangeForm, address: str = "") -> Issued:
-    """A deploy token for one application, environment, commit and run. Raises Refused, `Undecided` with every rule."""
+async def exchange(miso: Miso, form: ExchangeForm, address: str = "", *, afresh: Miso | None = None) -> Issued:
+    """A deploy token for one application, environment, commit and run. Raises Refused, `Undecided` with every rule.
+
+    `afresh`: the hall without a memory, where `miso` has one (`recent`): what is remembered may let somebody in, and
+    keeps nobody out.
+    """
     trace = Trace(token=key_of(form.subject_token))
     try:
-        return await _exchange(miso, form, trace)
+        return await _exchange(miso, form, trace, afresh or miso)
     except Refused as no:
         log.info("exchange.refused", code=trace.code or no.code, token=trace.token[:12], address=address)
         if form.subject_token:
@@ -97,7 +101,7 @@ async def exchange(miso: Miso, form: ExchangeForm, address: str = "") -> Issued:
         raise
 
 
-async def _exchange(miso: Miso, form: ExchangeForm, trace: Trace) -> Issued:
+async def _exchange(miso: Miso, form: ExchangeForm, trace: Trace, afresh: Miso) -> Issued:
     ids = _checked(miso, form)
     subject = await miso.oidc.read_subject(form.subject_token)
     trace.issuer = subject.issuer
@@ -109,7 +113,7 @@ async def _exchange(miso: Miso, form: ExchangeForm, trace: Trace) -> Issued:
     await authorize(miso, running.principal, Deed.EXCHANGE, _resource(bound, running.commit), place=place)
     spends = Keep(kind=SPENT, key=key, owner=subject.issuer, body={}, until_us=subject.expires_us + SKEW_US)
     trace.spends = spends
-    let = await leave.to_deploy(miso, place, bound, running)
+    let = await _let(miso, place, bound, running, afresh)
     because = {
         "issuer": subject.issuer,
         "rule": matched.rule,
@@ -121,6 +125,18 @@ async def _exchange(miso: Miso, form: ExchangeForm, trace: Trace) -> Issued:
         # Two at once: the other one was quicker, and both may not have it.
         raise refusal(Code.TOKEN_REPLAYED)
     return issued
+
+
+async def _let(miso: Miso, place: Place, bound: Bound, running: Running, afresh: Miso) -> Leave:
+    """The decision. A commit that was merged, or a check that succeeded, within the last minute is not yet in what is
+    remembered, so a no is asked for again before it is said."""
+    try:
+        return await leave.to_deploy(miso, place, bound, running)
+    except Refused:
+        if afresh is miso:
+            raise
+    place, bound = await leave.where(afresh, bound.application.id, bound.environment.id)
+    return await leave.to_deploy(afresh, place, bound, running)
 
 
 def _checked(miso: Miso, form: ExchangeForm) -> tuple[str, str, str]:

@@ -67,7 +67,8 @@ class Tokens:
 
     async def _exchange(self, form: Form, address: str) -> Json:
         """https://www.rfc-editor.org/rfc/rfc8693#section-2.2.1"""
-        issued = await exchange.exchange(self._lately, ExchangeForm.model_validate(dict(form)), address)
+        asked = ExchangeForm.model_validate(dict(form))
+        issued = await exchange.exchange(self._lately, asked, address, afresh=self._miso)
         return {
             "access_token": issued.token,
             "issued_token_type": exchange.ACCESS_TOKEN,
