@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.identity import Door, Principal
+from bot.domain.identity import Door, Grant, Principal
 from bot.domain.model import Actor, ActorKind, Status
 from bot.domain.model import Stage as Where
 from bot.domain.promotion import Promotion
@@ -47,8 +47,8 @@ async def linked(stage: Stage, login: str, door: Door = Door.PORTAL, **more: Any
     return signed_in(login, door, found.actor, **more)
 
 
-async def approves(stage: Stage, who: Principal) -> Outcome:
-    promotion = await stage.latest("production")
+async def approves(stage: Stage, who: Principal, where: str = "production") -> Outcome:
+    promotion = await stage.latest(where)
     return await approvals.approve(stage.miso, promotion.stream, Word(principal=who, cause="x"), origin_of(promotion))
 
 
@@ -159,7 +159,7 @@ async def test_rule_09_one_person_at_two_doors_is_one_approver(stage: Stage) -> 
 async def test_rule_09_whoever_asks_elsewhere_is_the_requester_at_github(stage: Stage) -> None:
     pull = await in_test(stage, "Asked elsewhere")
     olga = await linked(stage, "olga", Door.API)
-    outcome = await asks(stage, olga, pull)
+    outcome = await asks(stage, olga)
     assert outcome.promotion is not None
     told = await approves(stage, replace(olga, door=Door.CLI))
     assert told.decision is not None
@@ -169,20 +169,49 @@ async def test_rule_09_whoever_asks_elsewhere_is_the_requester_at_github(stage: 
     assert await stage.runs("production") == pull["digest"]
 
 
-async def asks(stage: Stage, who: Principal, pull: Any, where: str = "production") -> Outcome:
-    before = await stage.latest("test")
-    application = await stage.miso.store.application(before.application_id)
+async def asks(stage: Stage, who: Principal, *, before: str = "test", where: str = "production") -> Outcome:
+    """Somebody asks for what was last asked for one stage before."""
+    earlier = await stage.latest(before)
+    application = await stage.miso.store.application(earlier.application_id)
     environment = await stage.miso.store.environment(stage.environments[where])
     assert application is not None
     assert environment is not None
-    place = await access.bind(stage.miso, origin_of(before), environment.stage)
-    ask = Ask(cause=f"api:{who.actor.id}", principal=who, origin=origin_of(before), release=before.request.release)
+    place = await access.bind(stage.miso, origin_of(earlier), environment.stage)
+    ask = Ask(cause=f"api:{who.actor.id}", principal=who, origin=origin_of(earlier), release=earlier.request.release)
     return await promotions.request(stage.miso, ask, place, application, environment)
+
+
+async def test_rule_09_whoever_started_the_workflow_that_asks_is_no_second_person(stage: Stage) -> None:
+    await ruled(stage, Where.DEV, approvals=1)
+    pull = await stage.ships("By workflow")
+    await stage.says("ann", "/reject not so", on=pull["number"])
+    built = (await stage.latest("dev")).request.release
+    grant = Grant(
+        token_hash="0" * 64,
+        application_id=built.application_id,
+        environment_id=stage.environments["dev"],
+        repository_id=built.repository_id,
+        commit=built.commit,
+        run_id=built.run_id,
+        run_attempt=1,
+        expires_us=stage.clock.now_us() + 60_000_000,
+        started_by=stage.shop.people["bob"],
+    )
+    run = Principal(actor=Actor(kind=ActorKind.WORKFLOW, id=built.run_id), door=Door.API, grant=grant)
+    outcome = await asks(stage, run, before="dev", where="dev")
+    assert outcome.promotion is not None
+    bob, olga = await linked(stage, "bob"), await linked(stage, "olga")
+    told = await approves(stage, bob, "dev")
+    assert told.decision is not None
+    assert told.decision.code == "author_is_approver"
+    await approves(stage, olga, "dev")
+    await stage.settle()
+    assert await stage.runs("dev") == pull["digest"]
 
 
 @pytest.mark.parametrize("door", DOORS)
 async def test_rule_09_somebody_who_is_not_linked_moves_nothing(stage: Stage, door: Door) -> None:
-    pull = await waiting(stage, "A guest")
+    await waiting(stage, "A guest")
     promotion = await stage.latest("production")
     guest, origin = signed_in("bob", door), origin_of(promotion)
     word = Word(principal=guest, cause="x")
@@ -192,7 +221,7 @@ async def test_rule_09_somebody_who_is_not_linked_moves_nothing(stage: Stage, do
         approvals.revoke(stage.miso, promotion.stream, word),
         promotions.reject(stage.miso, promotion.stream, word, origin, ""),
         promotions.cancel(stage.miso, promotion.stream, word, origin, ""),
-        asks(stage, guest, pull),
+        asks(stage, guest),
     ]
     assert [await refused(attempt) for attempt in attempts] == ["not_linked"] * 5
     after = await stage.latest("production")
