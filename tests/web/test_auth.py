@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from bot.services import refusing
 from bot.services.bearer import fresh
 from tests.web.lodge import OPERATORS, Browser, Lodge
 
@@ -114,3 +115,13 @@ async def test_nothing_is_changed_by_looking(here: Lodge) -> None:
     for path in (f"/sign-out?csrf={csrf}", f"/account/link?csrf={csrf}"):
         assert (await here.browser.get(path)).status == 405
     assert (await here.browser.account()).status == 200
+
+
+async def test_a_flood_of_refusals_does_not_fill_the_ledger(here: Lodge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refusing, "MOST", 3)
+    for _ in range(5):
+        assert (await here.browser.get("/sign-in/callback?state=a")).code == "sign_in_state"
+    assert len(await here.refused()) == 3
+    here.clock.pass_(61)
+    await here.browser.get("/sign-in/callback?state=a")
+    assert len(await here.refused()) == 4
