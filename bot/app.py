@@ -106,6 +106,7 @@ async def building(settings: Settings, *, clock: Clock | None = None, adopts: bo
             client_id=settings.sign_in_client_id,
             device=settings.device_sign_in and settings.sign_in != "off",
         )
+        stack.push_async_callback(issuer.close)
         keys = IssuerKeys(for_others, clock.now_us)
         stack.push_async_callback(keys.close)
         azure = AzureWindow(

@@ -82,6 +82,8 @@ class Issuer:
         # By subject. Those that were asked for are signed ahead, where a key is not at hand.
         self._made: LRUCache[str, Made] = LRUCache(maxsize=4096)
         self._wanted: TTLCache[str, None] = TTLCache(maxsize=4096, ttl=WANTED_US, timer=now_us)
+        self._signing: dict[str, asyncio.Task[None]] = {}
+        self._limit = asyncio.Semaphore(AT_ONCE)
         if self._audience == TERMS[Use.ASSERTION].audience:
             raise ValueError("our own tokens cannot have the audience of assertions for Entra")
 
@@ -90,8 +92,8 @@ class Issuer:
     def assertion(self, environment_id: str) -> str:
         """A JWT whose subject is `miso:env:<environment id>`, for Entra, valid for a minute at least.
 
-        Signing takes under a millisecond, and happens once in half a life; with keys in a vault it was done ahead by
-        `tend`, and Transient (`key_vault_unavailable`) is raised where there is none. Raises ValueError for anything
+        Signing takes under a millisecond, and happens once in half a life. With keys in a vault it was done ahead;
+        where there is none, one is begun and Transient (`key_vault_unavailable`) raised. Raises ValueError for anything
         but a canonical lower-case GUID, so that no other kind of subject can be asked for.
         """
         return self._ready(subject(environment_id))
@@ -115,6 +117,12 @@ class Issuer:
         await self._rings.tend()
         if not self._rings.assertion.current.at_hand:
             await self._ahead()
+
+    async def close(self) -> None:
+        """Let go of what is being signed ahead."""
+        for task in (under_way := list(self._signing.values())):
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
 
     # --- for other doors
 
@@ -187,7 +195,7 @@ class Issuer:
         key = self._rings.assertion.current
         if not key.at_hand:
             self._wanted[sub] = None
-        if made is not None and made.kid == key.kid and 0 <= now - made.at_us < LIFE_S * SECOND // 2:
+        if made is not None and self._fresh(made, key.kid, now):
             return made.token
         if key.at_hand:
             data = signing_input(key, {**self._claims(sub), "aud": TERMS[Use.ASSERTION].audience})
@@ -197,24 +205,31 @@ class Issuer:
         counts = made is not None and self._rings.assertion.find(made.kid) is not None
         if made is not None and counts and 0 <= now - made.at_us < (LIFE_S - LEAST_S) * SECOND:
             return made.token
+        self._begin(sub)
         raise Transient(Code.KEY_VAULT_UNAVAILABLE, explain(Code.KEY_VAULT_UNAVAILABLE).sentence)
 
     async def _ahead(self) -> None:
         """Sign for every subject that was asked for and whose assertion is half over, or of a key before."""
         now, kid = self._now_us(), self._rings.assertion.current.kid
         due = [sub for sub in list(self._wanted) if not self._fresh(self._made.get(sub), kid, now)]
-        limit = asyncio.Semaphore(AT_ONCE)
+        await asyncio.gather(*(self._begin(sub) for sub in due))
 
-        async def one(sub: str) -> None:
-            async with limit:
-                try:
-                    token = await self._signed(self._rings.assertion, self._claims(sub))
-                except MisoError as fault:
-                    log.warning("assertion not signed ahead", code=getattr(fault, "code", ""))
-                    return
-                self._made[sub] = Made(at_us=now, kid=kid, token=token)
+    def _begin(self, sub: str) -> asyncio.Task[None]:
+        """Sign for this subject beside everything else, once however many ask for it."""
+        if sub not in self._signing:
+            self._signing[sub] = asyncio.get_running_loop().create_task(self._sign_ahead(sub))
+            self._signing[sub].add_done_callback(lambda _: self._signing.pop(sub, None))
+        return self._signing[sub]
 
-        await asyncio.gather(*(one(sub) for sub in due))
+    async def _sign_ahead(self, sub: str) -> None:
+        async with self._limit:
+            now, kid = self._now_us(), self._rings.assertion.current.kid
+            try:
+                token = await self._signed(self._rings.assertion, self._claims(sub))
+            except MisoError as fault:
+                log.warning("assertion not signed ahead", code=getattr(fault, "code", ""))
+                return
+            self._made[sub] = Made(at_us=now, kid=kid, token=token)
 
     @staticmethod
     def _fresh(made: Made | None, kid: str, now: int) -> bool:

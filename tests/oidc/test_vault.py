@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import inspect
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from joserfc.jwk import KeySet
 from bot.domain.key_life import State
 from bot.errors import Refused, Transient
 from bot.oidc import vault, vault_faults, vault_shapes
-from bot.oidc.issue import LIFE_S, SECOND
+from bot.oidc.issue import LIFE_S, SECOND, Issuer
 from bot.oidc.vault import KeyVault
 from tests.oidc.ground import DAY, ENVIRONMENT, HOUR, MINUTE, OTHER, claims, header, rings_in
 from tests.oidc.host import Host
@@ -85,13 +87,24 @@ async def test_keys_that_lay_here_move_into_the_vaults_care(host: Host) -> None:
     assert not [name for name in names(host.directory) if name.endswith(".key")]
 
 
+async def begun(issuer: Issuer) -> str:
+    """The assertion that was begun when somebody asked for it in vain."""
+    async with asyncio.timeout(5):
+        while True:
+            await asyncio.sleep(0.01)
+            with suppress(Transient):
+                return issuer.assertion(ENVIRONMENT)
+
+
 async def test_an_assertion_is_signed_ahead_and_is_a_look_from_then_on(host: Host) -> None:
     issuer = await host.issuer()
     with pytest.raises(Transient) as later:
         issuer.assertion(ENVIRONMENT)
     assert later.value.code == "key_vault_unavailable"
-    await issuer.tend()
-    first = issuer.assertion(ENVIRONMENT)
+    with pytest.raises(Transient):
+        issuer.assertion(ENVIRONMENT)
+    first = await begun(issuer)
+    assert len([each for each in host.asked() if each.endswith("/sign")]) == 1, "one for all who ask"
     asked = len(host.asked())
     host.time.us += LIFE_S * SECOND // 2 - 1
     await issuer.tend()
@@ -159,6 +172,16 @@ async def test_rotation_is_kept_by_the_vault_too(host: Host) -> None:
     first, second = host.versions("miso-token")
     assert (first["enabled"], second["enabled"]) == (False, True)
     assert [line.kid for line in rings.token.standing()] == [made.kid]
+
+
+async def test_what_is_being_signed_when_the_controller_ends_is_let_go(host: Host) -> None:
+    issuer = await host.issuer()
+    with pytest.raises(Transient):
+        issuer.assertion(ENVIRONMENT)
+    await issuer.close()
+    with pytest.raises(Transient):
+        issuer.assertion(ENVIRONMENT)
+    await issuer.close()
 
 
 async def test_what_nobody_asks_for_any_more_is_not_signed_for_ever(host: Host) -> None:
