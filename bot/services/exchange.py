@@ -60,6 +60,13 @@ class ExchangeForm(BaseModel):
     environment_id: str = ""
 
 
+class WrongTarget(Refused):
+    """A token for somebody else was asked for. https://www.rfc-editor.org/rfc/rfc8693#section-2.2.2"""
+
+    def __init__(self, no: Refused) -> None:
+        super().__init__(no.code, no.sentence, no.hint)
+
+
 @dataclass
 class Trace:
     """What is known of an attempt so far, for the ledger. Nothing of a stranger's own words gets in."""
@@ -142,9 +149,9 @@ async def _let(miso: Miso, place: Place, bound: Bound, running: Running, afresh:
 def _checked(miso: Miso, form: ExchangeForm) -> tuple[str, str, str]:
     """The three GUIDs of a request that asks for what there is."""
     if form.resource:
-        raise refusal(Code.RESOURCE_REFUSED)
+        raise WrongTarget(refusal(Code.RESOURCE_REFUSED))
     if form.audience not in ("", miso.rules.token_audience, miso.rules.public_url):
-        raise refusal(Code.AUDIENCE_REFUSED)
+        raise WrongTarget(refusal(Code.AUDIENCE_REFUSED))
     wrong = {
         "subject_token": not form.subject_token,
         "subject_token_type": form.subject_token_type not in TOKEN_TYPES,

@@ -17,6 +17,7 @@ from bot.domain.codes import Code
 from bot.domain.decision import RuleResult
 from bot.domain.messages import bare, rules_table
 from bot.errors import Refused, Transient
+from bot.services.exchange import WrongTarget
 from bot.services.leave import Undecided
 from bot.web import answers
 
@@ -24,7 +25,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ERRORS: Mapping[str, str] = {
     Code.GRANT_UNSUPPORTED: "unsupported_grant_type",
-    Code.RESOURCE_REFUSED: "invalid_target",
     Code.SIGN_IN_OFF: "unauthorized_client",
     Code.AUTHORIZATION_PENDING: "authorization_pending",
     Code.SLOW_DOWN: "slow_down",
@@ -100,8 +100,9 @@ def problem(handler: Handler) -> Handler:
 
 def _oauth(fault: Refused | Transient) -> web.Response:
     about = answers.said(fault)
+    other = "temporarily_unavailable" if about.status == 503 else "invalid_request"
     body: dict[str, Any] = {
-        "error": ERRORS.get(about.code, "temporarily_unavailable" if about.status == 503 else "invalid_request"),
+        "error": "invalid_target" if isinstance(fault, WrongTarget) else ERRORS.get(about.code, other),
         "error_description": bare(about.sentence, 800),
         "code": about.code,
         "hint": bare(about.hint, 800),
