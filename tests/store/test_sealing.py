@@ -220,3 +220,17 @@ async def test_what_is_kept_under_a_key_that_is_gone_is_not_there(tmp_path: Path
     async with opened(path, Seal([("k1", os.urandom(32))])) as store:
         assert await store.kept("session", "a" * 64) is None
         assert await store.kept_by("session") == []
+
+
+async def test_rule_17_an_erased_body_leaves_the_file_even_as_what_it_was_sealed_to(tmp_path: Path) -> None:
+    """Whoever gets the key as well finds nothing that is done, on a page that is free now."""
+    path = tmp_path / "miso.sqlite"
+    async with opened(path, Seal([OLD])) as store:
+        for number in range(30):
+            await store.receive(delivery(f"g{number}", os.urandom(19_000)))
+        with closing(sqlite3.connect(path)) as bare:
+            sealed = [body for (body,) in bare.execute("SELECT body FROM delivery")]
+        for number in range(30):
+            await store.delivery_done(f"g{number}")
+    left = everything(tmp_path)
+    assert not [body for body in sealed for at in range(0, len(body), 900) if body[at : at + 200] in left]
