@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from bot.cli.demo import decisions
+from bot.cli.demo import decisions, doors
 from bot.cli.demo.story import Story
 
 Chapter = tuple[str, Callable[[Story], Awaitable[None]]]
@@ -22,9 +22,14 @@ CHAPTERS: tuple[Chapter, ...] = (
     ("7 · Two operators lift the hold", decisions.cleared),
     ("8 · GitHub's environment gate", Story.gate),
     ("9 · An open pull request tells what it would do", decisions.preview),
-    ("10 · A stranger copies the variables", Story.foreign),
-    ("11 · kill -9 in the middle of a deployment", Story.killed),
-    ("12 · A freeze, and breaking the glass", decisions.frozen),
-    ("13 · An approval of something else is void", decisions.voided),
-    ("14 · A looser policy needs two administrators", decisions.agreed),
+    ("10 · A workflow deploys by its own ID token", doors.workflow),
+    ("11 · What such a token does not open", doors.tricks),
+    ("12 · People sign in at their own machines", doors.person),
+    ("13 · A stranger copies the variables", Story.foreign),
+    ("14 · kill -9 in the middle of a deployment", Story.killed),
+    ("15 · The keys have changed, and nobody noticed", doors.keys),
+    ("16 · A freeze, and breaking the glass", decisions.frozen),
+    ("17 · An approval of something else is void", decisions.voided),
+    ("18 · A looser policy needs two administrators", decisions.agreed),
+    ("19 · No secret was written down", doors.scanned),
 )

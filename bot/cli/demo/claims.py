@@ -1,13 +1,14 @@
 """What the story claims, held against the pretend world when it is over: expected beside found.
 
-`judge` is pure, so that a test can break one claim after the other. What was decided is claimed in `decided`.
+`judge` is pure, so that a test can break one claim after the other. What was decided is claimed in `decided`,
+who came in in `admitted`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bot.cli.demo import decided
+from bot.cli.demo import admitted, decided
 from bot.cli.demo.findings import RESOURCES, Claim, Ends, Seen
 from bot.sim.scenarios import APPLICATION_ID, PLACES, RESOURCE_GROUP, SITE, SUBSCRIPTION_ID, TENANT_ID
 
@@ -17,7 +18,13 @@ OURS = ("contoso", RESOURCE_GROUP + "-", SITE, TENANT_ID, SUBSCRIPTION_ID, APPLI
 
 def judge(ends: Ends, seen: Seen) -> tuple[Claim, ...]:
     """Every claim of the story with what was found."""
-    return (*_github(ends, seen), *_refusals(ends, seen), *_azure(ends, seen), *decided.claims(ends, seen))
+    return (
+        *_github(ends, seen),
+        *_refusals(ends, seen),
+        *_azure(ends, seen),
+        *decided.claims(ends, seen),
+        *admitted.claims(ends, seen),
+    )
 
 
 def _github(ends: Ends, seen: Seen) -> Iterator[Claim]:
@@ -38,8 +45,8 @@ def _github(ends: Ends, seen: Seen) -> Iterator[Claim]:
             expected=(1, True),
             found=(len(shop.deployments("test", release.commit)), "success" in shop.states("test", release.commit)),
         )
-    last = {"first": "inactive", "second": "inactive", "bad": "failure", "gated": "success"}
-    conclusion = {"first": "success", "second": "success", "bad": "failure", "gated": "success"}
+    last = {"first": "inactive", "second": "inactive", "bad": "failure", "gated": "inactive", "token": "success"}
+    conclusion = dict.fromkeys(last, "success") | {"bad": "failure"}
     for name, state in last.items():
         release = ends.releases[name]
         states = shop.states("production", release.commit)
@@ -92,10 +99,10 @@ def _refusals(ends: Ends, seen: Seen) -> Iterator[Claim]:
 
 
 def _azure(ends: Ends, seen: Seen) -> Iterator[Claim]:
-    first, second, bad, gated, recovered = (
-        ends.releases[name] for name in ("first", "second", "bad", "gated", "recovered")
+    first, second, bad, gated, token, recovered = (
+        ends.releases[name] for name in ("first", "second", "bad", "gated", "token", "recovered")
     )
-    runs = {"dev": recovered, "test": recovered, "production": gated, "staging slot": second}
+    runs = {"dev": recovered, "test": recovered, "production": token, "staging slot": gated}
     for place, release in runs.items():
         yield Claim(
             text=f"{place} runs the image of #{release.pull}, pinned by its digest",
@@ -105,7 +112,7 @@ def _azure(ends: Ends, seen: Seen) -> Iterator[Claim]:
     short = {release.digest: name for name, release in ends.releases.items()}
     yield Claim(
         text="the slots were swapped once for each good release, and there and back for the bad one",
-        expected=[first.name, second.name, bad.name, second.name, gated.name],
+        expected=[first.name, second.name, bad.name, second.name, gated.name, token.name],
         found=[
             # After a swap the target runs what the source ran before it.
             short.get(str(each["detail"]["target"]).rpartition("@")[2], "?")

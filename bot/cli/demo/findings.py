@@ -41,6 +41,16 @@ class Ends:
     wanted: tuple[int, ...]
     """Approvals that production wants by `miso why`, before and after the looser policy was agreed to."""
     answers: Mapping[str, str]
+    refusals: Mapping[str, str]
+    """Codes of what workflows and people at their machines must be refused, by what they tried."""
+    remembered: Mapping[str, str]
+    """What was seen at those doors otherwise."""
+    ledger: tuple[tuple[str, str, int], ...]
+    """Kind, kind of actor and number of actor: of the promotion that was asked for and approved at machines."""
+    people: Mapping[str, int]
+    """Numbers at GitHub by login."""
+    leaks: tuple[str, ...]
+    """What opened something and was found where it must not be."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -146,6 +146,8 @@ class Ground:
         """
         policy = yaml.safe_load((default_config_dir() / POLICY).read_text("utf-8"))
         policy["administrators"] = list(administrators)
+        # In this company people may also approve for production at their own machines.
+        policy["stages"]["production"]["device_approvals"] = True
         if stricter:
             policy["stages"]["production"]["approvals"] = 2
             policy["stages"]["test"]["freezes"] = [_two_days(datetime.now(UTC))]

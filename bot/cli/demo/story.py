@@ -44,6 +44,23 @@ class Story:
     """Approvals that production wants by `miso why`, before and after the looser policy was agreed to."""
     answers: dict[str, str] = field(default_factory=dict)
     """What was replied to the commands that must be refused, by the code that is expected."""
+    deploy_run: int = 0
+    """The workflow that deploys by its own token."""
+    old_token: str = field(default="", repr=False)
+    """Signed before the keys were changed."""
+    old_promotion: str = ""
+    """What it may look at."""
+    refusals: dict[str, str] = field(default_factory=dict)
+    """Codes of what workflows and people at their machines must be refused, by what they tried."""
+    remembered: dict[str, str] = field(default_factory=dict)
+    """What was seen at those doors otherwise."""
+    ledger: tuple[tuple[str, str, int], ...] = ()
+    """The rows of the promotion that was asked for and approved at machines."""
+    people_ids: Mapping[str, int] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    """Whatever opened something, by what it is."""
+    leaks: tuple[str, ...] = ()
+    """Which of them were found where."""
 
     def ends(self) -> Ends:
         """What the claims are judged by."""
@@ -57,6 +74,11 @@ class Story:
             explained=self.explained,
             wanted=tuple(self.wanted),
             answers=self.answers,
+            refusals=self.refusals,
+            remembered=self.remembered,
+            ledger=self.ledger,
+            people=self.people_ids,
+            leaks=self.leaks,
         )
 
     async def opened(self) -> None:
@@ -67,6 +89,7 @@ class Story:
                 ground.sim, issuer=ground.controller.url, registry=ground.world["registry"]
             )
             self.registration = shop.registration
+            self.people_ids = shop.people
             self.administrators = (shop.people["bob"], shop.people["olga"])
             seen.shows = REPOSITORY
         with line("the controller starts: miso serve") as seen:

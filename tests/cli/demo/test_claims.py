@@ -9,14 +9,20 @@ from typing import Any
 
 import pytest
 
+from bot.cli.demo.admitted import REFUSED
 from bot.cli.demo.claims import judge
 from bot.cli.demo.decided import SETTING
 from bot.cli.demo.findings import RESOURCES, Ends, Seen
 from bot.cli.demo.people import Release, View
 from bot.sim.scenarios import TENANT_ID
 
-NAMES = ("first", "second", "bad", "gated", "recovered")
-RUN, MEANWHILE, STRANGE, OPENED = 77, 500, "f" * 40, "e" * 40
+NAMES = ("first", "second", "bad", "gated", "token", "recovered")
+RUN, MEANWHILE, STRANGE, OPENED, UNWANTED = 77, 500, "f" * 40, "e" * 40, "d" * 40
+LEDGER = (
+    ("promotion.requested", "person", 11),
+    ("promotion.approved", "person", 12),
+    ("deploy.started", "system", 0),
+)
 
 
 def release(number: int) -> Release:
@@ -54,6 +60,16 @@ ENDS = Ends(
         "policy_twice": "`bob` and `olga` agreed: version 3 counts.",
         "plan_changed": "No longer. <sub>`plan_changed`</sub>",
     },
+    refusals={tried: code for tried, (_, code) in REFUSED.items()},
+    remembered={
+        "status": "live",
+        "keys": "another key, the old token: 200",
+        "signed": "shown",
+        "unwanted": UNWANTED,
+    },
+    ledger=LEDGER,
+    people={"ann": 11, "bob": 12},
+    leaks=(),
 )
 LAST_CARD = """\
 ### Miso · shop
@@ -73,8 +89,8 @@ PREVIEW = """\
 | production `shop` | nothing yet | swapped in by the slot `staging` |
 - Image: `sha256:0` → the one that this change's build makes
 """
-SWAPS = ("first", "second", "bad", "second", "gated")
-LAST = {"first": "inactive", "second": "inactive", "bad": "failure", "gated": "success"}
+SWAPS = ("first", "second", "bad", "second", "gated", "token")
+LAST = {"first": "inactive", "second": "inactive", "bad": "failure", "gated": "inactive", "token": "success"}
 
 
 def deployment(environment: str, name: str, *states: str) -> dict[str, Any]:
@@ -90,6 +106,7 @@ def shop() -> dict[str, Any]:
     deployments = [deployment("dev", name, "queued", "in_progress", "success") for name in NAMES]
     deployments += [deployment("test", name, "queued", "in_progress", "success") for name in NAMES]
     deployments += [deployment("production", name, "queued", state) for name, state in LAST.items()]
+    deployments.append({**deployment("dev", "first", "success"), "sha": UNWANTED})
     deployments.append(deployment("production", "recovered", "queued", "error"))
     checks = [
         {
@@ -118,7 +135,7 @@ def world() -> Seen:
     return Seen(
         shop=View(shop()),
         foreign=View({"deployments": [], "checks": [stranger], "pulls": [], "gates": []}),
-        images=dict(zip(RESOURCES, map(image, ("recovered", "recovered", "gated", "second")), strict=True)),
+        images=dict(zip(RESOURCES, map(image, ("recovered", "recovered", "token", "gated")), strict=True)),
         effects=[{"verb": "swap", "detail": {"target": image(name)}} for name in SWAPS],
         arm=[{"method": "PUT", "path": RESOURCES["dev"], "request": {"image": image(name)}} for name in NAMES],
         github_writes=100,
@@ -169,14 +186,14 @@ def card(number: int, was: str, now: str) -> Break:
 
 BREAKS: dict[str, Break] = {
     "a second deployment to dev": state(lambda s: s["deployments"].append(s["deployments"][0])),
-    "a deployment to test that failed": state(lambda s: s["deployments"][5].update(statuses=[{"state": "failure"}])),
-    "an older production deployment still active": state(lambda s: s["deployments"][10]["statuses"].pop()),
+    "a deployment to test that failed": state(lambda s: s["deployments"][6].update(statuses=[{"state": "failure"}])),
+    "an older production deployment still active": state(lambda s: s["deployments"][12]["statuses"].pop()),
     "the bad release is a success": state(lambda s: s["checks"][2].update(conclusion="success")),
     "two cards on a pull request": state(lambda s: s["pulls"][0]["comments"].append(s["pulls"][0]["comments"][0])),
     "the gate is still closed": state(lambda s: s["gates"][0].update(state="pending")),
     "the gate opened without a word": state(lambda s: s["gates"][0].update(comments=["Go."])),
-    "a command was lost": state(lambda s: s["pulls"][4]["comments"].pop()),
-    "a command was answered twice": state(lambda s: s["pulls"][4]["comments"].append(s["pulls"][4]["comments"][-1])),
+    "a command was lost": state(lambda s: s["pulls"][5]["comments"].pop()),
+    "a command was answered twice": state(lambda s: s["pulls"][5]["comments"].append(s["pulls"][5]["comments"][-1])),
     "an alarm for nothing": state(
         lambda s: s["checks"].append({"name": "miso / production / out of band", "head_sha": "0", "conclusion": ""})
     ),
@@ -190,12 +207,18 @@ BREAKS: dict[str, Break] = {
     ),
     "another plan was carried out": card(0, "0123456789ab", "0123456789ac"),
     "it is shown as held still": card(2, "shop", "shop ✋ held"),
-    "the glass was broken silently": card(4, "⚠ break-glass · ", ""),
-    "nothing tells what was skipped": card(4, "⚠ Skipped: ", ""),
-    "the void approval counts": card(4, "**no longer counts:** ", ""),
-    "nothing tells what differs": card(4, "| `ba9876543210` |", "|"),
+    "the glass was broken silently": card(5, "⚠ break-glass · ", ""),
+    "nothing tells what was skipped": card(5, "⚠ Skipped: ", ""),
+    "the void approval counts": card(5, "**no longer counts:** ", ""),
+    "nothing tells what differs": card(5, "| `ba9876543210` |", "|"),
     "the void approval began something": state(
         lambda s: s["deployments"][-1].update(statuses=[{"state": "queued"}, {"state": "in_progress"}])
+    ),
+    "the rejected release went on to test": state(
+        lambda s: s["deployments"].append({**s["deployments"][0], "sha": UNWANTED, "environment": "test"})
+    ),
+    "the rejected release was never there": state(
+        lambda s: s.update(deployments=[each for each in s["deployments"] if each["sha"] != UNWANTED])
     ),
     "the setting reached Azure": lambda seen: replace(
         seen, arm=[*seen.arm, {"method": "PUT", "path": "/", "request": {"name": SETTING}}]
@@ -207,7 +230,7 @@ BREAKS: dict[str, Break] = {
     ),
     "production runs the bad release": lambda seen: replace(seen, images={**seen.images, "production": image("bad")}),
     "production runs a tag": lambda seen: replace(seen, images={**seen.images, "production": "registry/shop:latest"}),
-    "nobody swapped back": lambda seen: replace(seen, effects=[*seen.effects[:3], seen.effects[4]]),
+    "nobody swapped back": lambda seen: replace(seen, effects=[*seen.effects[:3], *seen.effects[4:]]),
     "a swap too many": lambda seen: replace(seen, effects=[*seen.effects, seen.effects[-1]]),
     "the killed controller wrote twice": lambda seen: replace(seen, arm=[*seen.arm, seen.arm[-1]]),
     "a webhook was not taken": lambda seen: replace(
@@ -243,3 +266,35 @@ def test_a_looser_policy_that_counts_too_early_or_never_is_found(wanted: tuple[i
 def test_an_answer_without_its_refusal_is_found(code: str) -> None:
     ends = replace(ENDS, answers={**ENDS.answers, code: "Approved."})
     assert broken(ends, world()) == [f"a command was refused as {code}"]
+
+
+@pytest.mark.parametrize("tried", REFUSED)
+def test_what_should_have_been_refused_at_a_door_is_found(tried: str) -> None:
+    for code in ("", "permission_denied"):
+        ends = replace(ENDS, refusals={**ENDS.refusals, tried: code})
+        assert broken(ends, world()) == [REFUSED[tried][0]]
+
+
+@pytest.mark.parametrize("what", ["status", "keys", "signed"])
+def test_what_was_seen_otherwise_at_a_door_is_found(what: str) -> None:
+    ends = replace(ENDS, remembered={**ENDS.remembered, what: "another"})
+    assert len(broken(ends, world())) == 1
+
+
+@pytest.mark.parametrize(
+    "ledger",
+    [
+        (),
+        (("promotion.requested", "person", 0), LEDGER[1]),
+        (LEDGER[0], ("promotion.approved", "person", 11)),
+        (*LEDGER, LEDGER[1]),
+    ],
+    ids=["no rows", "nobody by number", "the author approved", "approved twice"],
+)
+def test_a_ledger_that_names_somebody_else_is_found(ledger: tuple[tuple[str, str, int], ...]) -> None:
+    assert len(broken(replace(ENDS, ledger=ledger), world())) == 1
+
+
+def test_a_secret_that_was_written_down_is_found() -> None:
+    ends = replace(ENDS, leaks=("ann's cookie in miso.sqlite",))
+    assert len(broken(ends, world())) == 1
