@@ -142,7 +142,7 @@ class SqliteStore:
         )
 
     async def stream(self, stream: str) -> Sequence[Row]:
-        return await self._readers.read(lambda db: journal.stream(db, stream))
+        return await self._readers.look(lambda db: journal.stream(db, stream))
 
     async def ledger(
         self, *, kinds: Sequence[str] = (), environment_id: str = "", after: int = 0, limit: int = 100
@@ -150,7 +150,7 @@ class SqliteStore:
         return await self._readers.read(lambda db: journal.ledger(db, kinds, environment_id, after, limit))
 
     async def newest(self, stream: str, kind: str) -> Row | None:
-        return await self._readers.read(lambda db: journal.newest(db, stream, kind))
+        return await self._readers.look(lambda db: journal.newest(db, stream, kind))
 
     async def count(self, kind: str, since_us: int, *, actor_id: int | None = None, stream_prefix: str = "") -> int:
         return await self._readers.read(lambda db: journal.count(db, kind, since_us, actor_id, stream_prefix))
@@ -161,7 +161,7 @@ class SqliteStore:
     # what expires
 
     async def kept(self, kind: str, key: str) -> Kept | None:
-        row = await self._readers.read(lambda db: kept.one(db, kind, key, now_us=self._now()))
+        row = await self._readers.look(lambda db: kept.one(db, kind, key, now_us=self._now()))
         return kept.opened(row, self._seal) if row else None
 
     async def kept_by(self, kind: str, *, owner: str = "", after: str = "", limit: int = 100) -> Sequence[Kept]:
@@ -186,10 +186,10 @@ class SqliteStore:
     # projections
 
     async def promotion(self, stream: str) -> PromotionRow | None:
-        return await self._readers.read(lambda db: projections.promotion(db, stream))
+        return await self._readers.look(lambda db: projections.promotion(db, stream))
 
     async def open_promotions(self, *, environment_id: str = "", limit: int = 200) -> Sequence[PromotionRow]:
-        return await self._readers.read(lambda db: projections.open_promotions(db, environment_id, limit))
+        return await self._readers.look(lambda db: projections.open_promotions(db, environment_id, limit))
 
     async def promotions(
         self,
@@ -212,10 +212,10 @@ class SqliteStore:
         filters = {name: value for name, value in asked.items() if value}
         if verified is not None:
             filters["verified"] = int(verified)
-        return await self._readers.read(lambda db: projections.promotions(db, filters, limit))
+        return await self._readers.look(lambda db: projections.promotions(db, filters, limit))
 
     async def environment_state(self, environment_id: str) -> EnvironmentState:
-        return await self._readers.read(lambda db: projections.environment_state(db, environment_id))
+        return await self._readers.look(lambda db: projections.environment_state(db, environment_id))
 
     # leases and operations
 
@@ -225,20 +225,20 @@ class SqliteStore:
         )
 
     async def leases(self) -> Mapping[str, tuple[str, str, int, int]]:
-        return await self._readers.read(lambda db: leases.held(db, now_us=self._now()))
+        return await self._readers.look(lambda db: leases.held(db, now_us=self._now()))
 
     async def save_operation(self, operation: Operation) -> bool:
         sealed = leases.sealed(operation, self._seal)
         return await self._writer.submit(lambda db: leases.save_operation(db, sealed), quiet=True)
 
     async def operation(self, stream: str, step: str) -> Operation | None:
-        sealed = await self._readers.read(lambda db: leases.operation(db, stream, step))
+        sealed = await self._readers.look(lambda db: leases.operation(db, stream, step))
         return leases.opened(sealed, self._seal) if sealed else None
 
     # reports
 
     async def surfaces(self, stream: str) -> Sequence[Surface]:
-        return await self._readers.read(lambda db: reports.surfaces(db, stream))
+        return await self._readers.look(lambda db: reports.surfaces(db, stream))
 
     async def save_surface(self, surface: Surface) -> None:
         await self._writer.submit(lambda db: reports.save_surface(db, surface), quiet=True)
@@ -257,16 +257,16 @@ class SqliteStore:
         return await self._readers.read(registry.applications)
 
     async def environments(self, application_id: str = "") -> Sequence[Environment]:
-        return await self._readers.read(lambda db: registry.environments(db, application_id))
+        return await self._readers.look(lambda db: registry.environments(db, application_id))
 
     async def application_of(self, repository_id: int) -> Sequence[Application]:
-        return await self._readers.read(lambda db: registry.applications_of(db, repository_id))
+        return await self._readers.look(lambda db: registry.applications_of(db, repository_id))
 
     async def application(self, application_id: str) -> Application | None:
-        return await self._readers.read(lambda db: registry.application(db, application_id))
+        return await self._readers.look(lambda db: registry.application(db, application_id))
 
     async def environment(self, environment_id: str) -> Environment | None:
-        return await self._readers.read(lambda db: registry.environment(db, environment_id))
+        return await self._readers.look(lambda db: registry.environment(db, environment_id))
 
     async def register(self, application: Application, environments: Sequence[Environment]) -> None:
         """Raises Refused (`guid_not_bound`) for an environment that belongs to another application, ValueError when
