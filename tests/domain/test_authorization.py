@@ -6,17 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given as given_that
-from hypothesis import strategies as st
 
 from bot.domain.authorization import (
     ALLOWS,
     AT_GITHUB,
     BY_NUMBER,
-    FOR_APPS,
-    FOR_WORKFLOWS,
     THROUGH,
-    UNLINKED,
     Authorized,
     judge,
     roles_at_github,
@@ -98,116 +93,6 @@ def test_a_developer_asks_for_dev_and_nothing_beyond() -> None:
     assert said(ann(), Deed.PROMOTE, replace(HERE, stage=Stage.DEV), only) is None
     for stage in (Stage.TEST, Stage.PRODUCTION, None):
         assert said(ann(), Deed.PROMOTE, replace(HERE, stage=stage), only) is Code.ROLE_MISSING
-
-
-# --- anybody, anything -----------------------------------------------------------------------------------------------
-
-ACTORS = st.builds(Actor, kind=st.sampled_from(ActorKind), id=st.sampled_from([0, 1, 2, 5, 9]))
-GRANTS = st.builds(
-    replace,
-    st.just(GRANT),
-    environment_id=st.sampled_from(["env", "another"]),
-    application_id=st.sampled_from(["app", "another"]),
-    commit=st.sampled_from([COMMIT, "f" * 40]),
-    expires_us=st.sampled_from([NOW - 1, NOW, NOW + 1]),
-)
-PRINCIPALS = st.builds(
-    Principal,
-    actor=ACTORS,
-    door=st.sampled_from(Door),
-    subject=st.sampled_from(["", "entra:t:o"]),
-    device=st.booleans(),
-    grant=st.none() | GRANTS,
-)
-ROLES = st.frozensets(st.sampled_from(Role))
-PERMISSIONS = st.none() | st.builds(
-    Permission,
-    user_id=st.sampled_from([1, 2]),
-    role_name=st.sampled_from(["none", "read", "triage", "write", "maintain", "admin", "custom"]),
-    permission=st.sampled_from(["none", "read", "write", "admin"]),
-)
-RESOURCES = st.builds(
-    replace,
-    st.just(HERE),
-    stage=st.sampled_from([*Stage, None]),
-    environment_id=st.sampled_from(["env", ""]),
-    commit=st.sampled_from([COMMIT, "", "f" * 40]),
-)
-
-
-@given_that(
-    who=PRINCIPALS,
-    deed=st.sampled_from(Deed),
-    where=RESOURCES,
-    roles=ROLES,
-    permission=PERMISSIONS,
-    listed=st.frozensets(st.sampled_from([2, 9])),
-    by_number=st.booleans(),
-    demanded=st.none() | st.builds(Policy, device_approvals=st.booleans()),
-)
-def test_rule_16_whatever_is_allowed_stands_in_a_table(
-    who: Principal,
-    deed: Deed,
-    where: Resource,
-    roles: frozenset[Role],
-    permission: Permission | None,
-    listed: frozenset[int],
-    by_number: bool,
-    demanded: Policy | None,
-) -> None:
-    """Books of our own, written as a list of what must be so whenever somebody is let through."""
-    found = judge(
-        who,
-        deed,
-        where,
-        roles,
-        now_us=NOW,
-        permission=permission,
-        listed_apps=listed,
-        by_number=by_number,
-        demanded=demanded,
-    )
-    if not isinstance(found, Authorized):
-        return
-    assert deed in THROUGH[who.door]
-    match who.actor.kind:
-        case ActorKind.SYSTEM:
-            assert (who.actor, who.door in (Door.INSIDE, Door.GATE)) == (SYSTEM, True)
-        case ActorKind.APP:
-            assert who.actor.id in listed
-            assert deed in FOR_APPS
-            assert who.door is Door.COMMENT
-        case ActorKind.WORKFLOW:
-            assert deed in FOR_WORKFLOWS
-            if who.grant is not None:
-                assert who.grant.expires_us > NOW
-                assert (who.grant.application_id, who.grant.environment_id) == ("app", where.environment_id)
-                assert where.commit == who.grant.commit or (deed is Deed.LOOK and not where.commit)
-            else:
-                assert who.door is Door.INSIDE or deed is Deed.EXCHANGE
-        case ActorKind.PERSON:
-            assert who.door is not Door.INSIDE
-            assert who.grant is None
-            assert who.actor.id > 0 or (deed in UNLINKED and who.subject)
-            assert deed is not Deed.EXCHANGE
-            if deed in AT_GITHUB:
-                assert permission is not None
-                assert permission.user_id == who.actor.id
-                assert permission.can_write or permission.role_name in ("write", "maintain", "admin")
-            if deed in BY_NUMBER:
-                assert by_number
-            elif deed not in UNLINKED:
-                assert roles & ALLOWS[deed]
-            if deed is Deed.APPROVE and who.device and where.stage not in (Stage.DEV, Stage.TEST):
-                assert demanded is not None
-                assert demanded.device_approvals
-
-
-@given_that(who=PRINCIPALS, deed=st.sampled_from(Deed))
-def test_nobody_without_any_role_changes_anything(who: Principal, deed: Deed) -> None:
-    found = judge(who, deed, HERE, frozenset(), now_us=NOW, permission=WRITE, listed_apps={9})
-    if who.actor.kind is ActorKind.PERSON and isinstance(found, Authorized):
-        assert deed in UNLINKED
 
 
 # --- one after the other ---------------------------------------------------------------------------------------------

@@ -80,6 +80,43 @@ environments:
 """
 
 
+APPROVE = Who(teams=(42,), users=(5,))
+PRODUCTION = Policy(
+    approvals=2,
+    groups=(Group(name="security", count=1, who=Who(teams=(42,))),),
+    request=Who(role="maintain"),
+    approve=APPROVE,
+    rollback=APPROVE,
+    approval_hours=24,
+    unknown_author_needs=-1,
+    registries=("public", "example.azurecr.io"),
+    checks=(RequiredCheck(name="trivy", app_id=15368),),
+    soak_minutes=120,
+    branches=("main", "release/*"),
+    freezes=(
+        Freeze(
+            name="weekend",
+            starts="2026-01-02T18:00",
+            minutes=3600,
+            zone="Europe/Berlin",
+            repeats="FREQ=WEEKLY;BYDAY=FR",
+            exceptions=("2026-12-25",),
+            reason="nobody is on call",
+        ),
+        Freeze(name="move", starts="2026-05-01T00:00", minutes=4320),
+    ),
+    concurrency=Concurrency.QUEUE,
+    wait_hours=48,
+    remind_hours=12,
+    min_instances=2,
+    min_zones=2,
+    probe=ProbeKind.HTTP,
+    keep_on_identical=True,
+    break_glass=False,
+    device_approvals=True,
+)
+
+
 def faults(text: str) -> tuple[str, ...]:
     policies, found = read(text)
     assert found, "it was accepted"
@@ -102,47 +139,12 @@ def test_aliases_are_understood() -> None:
 def test_every_key_is_read() -> None:
     policies, wrong = read(WHOLE)
     assert wrong == ()
-    approve = Who(teams=(42,), users=(5,))
-    production = Policy(
-        approvals=2,
-        groups=(Group(name="security", count=1, who=Who(teams=(42,))),),
-        request=Who(role="maintain"),
-        approve=approve,
-        rollback=approve,
-        approval_hours=24,
-        unknown_author_needs=-1,
-        registries=("public", "example.azurecr.io"),
-        checks=(RequiredCheck(name="trivy", app_id=15368),),
-        soak_minutes=120,
-        branches=("main", "release/*"),
-        freezes=(
-            Freeze(
-                name="weekend",
-                starts="2026-01-02T18:00",
-                minutes=3600,
-                zone="Europe/Berlin",
-                repeats="FREQ=WEEKLY;BYDAY=FR",
-                exceptions=("2026-12-25",),
-                reason="nobody is on call",
-            ),
-            Freeze(name="move", starts="2026-05-01T00:00", minutes=4320),
-        ),
-        concurrency=Concurrency.QUEUE,
-        wait_hours=48,
-        remind_hours=12,
-        min_instances=2,
-        min_zones=2,
-        probe=ProbeKind.HTTP,
-        keep_on_identical=True,
-        break_glass=False,
-        device_approvals=True,
-    )
-    assert policies.stages[Stage.PRODUCTION] == production
+    assert policies.stages[Stage.PRODUCTION] == PRODUCTION
     assert policies.stages[Stage.DEV] == Policy(open_pull_requests=True, request=Who(role="maintain"))
     assert policies.stages[Stage.TEST] == Policy(auto_promote=True)
     own = policies.environments[GUID]
     assert (own.approvals, own.approve, own.rollback) == (3, Who(role="admin"), Who(role="admin"))
-    assert own.checks == production.checks
+    assert own.checks == PRODUCTION.checks
     assert policies.administrators == (1001, 1002)
     assert (policies.operators, policies.clear_people) == (Who(role="admin", teams=(7,)), 3)
     assert policies.break_glass_minutes == 30

@@ -4,64 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from bot.domain.identity import Door, Grant, Principal
 from bot.domain.model import Actor, ActorKind, Status
 from bot.domain.model import Stage as Where
-from bot.domain.promotion import Promotion
 from bot.domain.rules import Who
-from bot.errors import Refused
-from bot.services import access, approvals, links, promotions
-from bot.services.access import Origin
+from bot.services import approvals, links, promotions
 from bot.services.notes import Note
-from bot.services.promotions import Ask, Outcome, Word
-from bot.sim.scenarios import CONFIG, REPOSITORY
+from bot.services.promotions import Word
+from bot.sim.scenarios import REPOSITORY
 from tests.flows.between import goes_on
+from tests.flows.elsewhere import DOORS, approves, asks, linked, origin_of, refused, signed_in, subject_of
 from tests.flows.stage import Stage
 from tests.flows.words import in_test, replies, rows, ruled, types, waiting, written
-
-DOORS = [Door.PORTAL, Door.API, Door.CLI]
-
-
-def subject_of(login: str) -> str:
-    return f"entra:tenant:{login}"
-
-
-def signed_in(login: str, door: Door = Door.PORTAL, actor: Actor | None = None, **more: Any) -> Principal:
-    """Somebody as a session makes them."""
-    nobody = Actor(kind=ActorKind.PERSON, id=0)
-    return Principal(actor=actor or nobody, door=door, subject=subject_of(login), **more)
-
-
-async def linked(stage: Stage, login: str, door: Door = Door.PORTAL, **more: Any) -> Principal:
-    """The same, linked to the GitHub account of that name by what its owner typed."""
-    pull = await stage.sim.open_pull_request(REPOSITORY, "ann", f"For {login}", {f"{login}.txt": "1\n"})
-    code = await links.begin(stage.miso, signed_in(login))
-    told = await stage.says(login, f"/link {code}", on=pull["number"])
-    assert "is linked" in told["replies"][0], told["replies"]
-    found = await links.of(stage.miso, subject_of(login))
-    assert found is not None
-    return signed_in(login, door, found.actor, **more)
-
-
-async def approves(stage: Stage, who: Principal, where: str = "production") -> Outcome:
-    promotion = await stage.latest(where)
-    return await approvals.approve(stage.miso, promotion.stream, Word(principal=who, cause="x"), origin_of(promotion))
-
-
-def origin_of(promotion: Promotion) -> Origin:
-    request = promotion.request
-    return Origin(installation_id=request.installation_id, repository_id=request.release.repository_id)
-
-
-async def refused(attempt: Any) -> str:
-    with pytest.raises(Refused) as no:
-        await attempt
-    return str(no.value.code)
-
 
 # --- the proof -------------------------------------------------------------------------------------------------------
 
@@ -169,18 +126,6 @@ async def test_rule_09_whoever_asks_elsewhere_is_the_requester_at_github(stage: 
     assert await stage.runs("production") == pull["digest"]
 
 
-async def asks(stage: Stage, who: Principal, *, before: str = "test", where: str = "production") -> Outcome:
-    """Somebody asks for what was last asked for one stage before."""
-    earlier = await stage.latest(before)
-    application = await stage.miso.store.application(earlier.application_id)
-    environment = await stage.miso.store.environment(stage.environments[where])
-    assert application is not None
-    assert environment is not None
-    place = await access.bind(stage.miso, origin_of(earlier), environment.stage)
-    ask = Ask(cause=f"api:{who.actor.id}", principal=who, origin=origin_of(earlier), release=earlier.request.release)
-    return await promotions.request(stage.miso, ask, place, application, environment)
-
-
 async def test_rule_09_whoever_started_the_workflow_that_asks_is_no_second_person(stage: Stage) -> None:
     await ruled(stage, Where.DEV, approvals=1)
     pull = await stage.ships("By workflow")
@@ -266,41 +211,5 @@ async def test_the_policys_people_count_for_those_who_sign_in_too(stage: Stage) 
     assert outcome.decision is not None
     assert outcome.decision.code == "not_in_team"
     await approves(stage, await linked(stage, "olga"))
-    await stage.settle()
-    assert (await stage.latest("production")).status is Status.LIVE
-
-
-async def test_a_sign_in_by_code_approves_production_only_where_the_policy_says_so(stage: Stage) -> None:
-    await waiting(stage, "By code")
-    bob = await linked(stage, "bob", Door.CLI, device=True)
-    assert await refused(approves(stage, bob)) == "device_may_not_approve"
-    assert (await stage.latest("production")).approvals == ()
-    # What is not an approval is not kept from them.
-    await promotions.reject(
-        stage.miso,
-        (await stage.latest("production")).stream,
-        Word(principal=bob, cause="no"),
-        origin_of(await stage.latest("production")),
-        "",
-    )
-    assert (await stage.latest("production")).status is Status.REJECTED
-
-
-async def test_a_repository_may_keep_its_production_from_sign_ins_by_code(stage: Stage) -> None:
-    await ruled(stage, Where.PRODUCTION, device_approvals=True)
-    stricter = (
-        CONFIG.format(registry=stage.world.addresses.registry) + "policy:\n  production: {device_approvals: false}\n"
-    )
-    await stage.sim.push(REPOSITORY, "ann", {".github/miso.yml": stricter})
-    await waiting(stage, "Its own file")
-    bob = await linked(stage, "bob", Door.CLI, device=True)
-    assert await refused(approves(stage, bob)) == "device_may_not_approve"
-    assert (await stage.latest("production")).approvals == ()
-
-
-async def test_a_sign_in_by_code_approves_where_all_let_it(stage: Stage) -> None:
-    await ruled(stage, Where.PRODUCTION, device_approvals=True)
-    await waiting(stage, "By code")
-    await approves(stage, await linked(stage, "bob", Door.CLI, device=True))
     await stage.settle()
     assert (await stage.latest("production")).status is Status.LIVE
