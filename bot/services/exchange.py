@@ -9,6 +9,7 @@ that, or not answered at all, it can be sent again.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -113,9 +114,7 @@ async def _exchange(miso: Miso, form: ExchangeForm, trace: Trace, afresh: Miso) 
     subject = await miso.oidc.read_subject(form.subject_token)
     trace.issuer = subject.issuer
     key = key_of(f"{subject.issuer}\x1f{subject.jti}")
-    if await miso.store.kept(SPENT, key) is not None:
-        raise refusal(Code.TOKEN_REPLAYED)
-    place, bound, matched = await _trusted(miso, subject, ids, trace)
+    place, bound, matched = await _trusted(miso, subject, key, ids, trace)
     trace.running = running = await _running(place, subject, matched)
     await authorize(miso, running.principal, Deed.EXCHANGE, _resource(bound, running.commit), place=place)
     spends = Keep(kind=SPENT, key=key, owner=subject.issuer, body={}, until_us=subject.expires_us + SKEW_US)
@@ -172,22 +171,30 @@ def _checked(miso: Miso, form: ExchangeForm) -> tuple[str, str, str]:
 
 
 async def _trusted(
-    miso: Miso, subject: SignedClaims, ids: tuple[str, str, str], trace: Trace
+    miso: Miso, subject: SignedClaims, key: str, ids: tuple[str, str, str], trace: Trace
 ) -> tuple[Place, Bound, Matched]:
-    """The registry's rows and what the token may be used for. Whatever is another's, is not bound (rule 20)."""
+    """The registry's rows and what a token that was not used may be used for. Whatever is another's, is not bound
+    (rule 20)."""
     application_id, subscription_id, environment_id = ids
-    application = await miso.store.application(application_id)
-    environment = await miso.store.environment(environment_id)
-    ours = application is not None and environment is not None and environment.application_id == application_id
-    if not ours or environment is None or environment.subscription_id != subscription_id:
+    application, environment, spent = await asyncio.gather(
+        miso.store.application(application_id),
+        miso.store.environment(environment_id),
+        miso.store.kept(SPENT, key),
+    )
+    if spent is not None:
+        raise refusal(Code.TOKEN_REPLAYED)
+    if application is None or environment is None or environment.application_id != application_id:
         raise refusal(Code.GUID_NOT_BOUND)
+    if environment.subscription_id != subscription_id:
+        raise refusal(Code.GUID_NOT_BOUND)
+    bound = Bound(application=application, environment=environment)
     of_github = subject.profile is Profile.GITHUB
-    if of_github and subject.claims.get("repository_id") != str(application.repository_id if application else 0):
+    if of_github and subject.claims.get("repository_id") != str(application.repository_id):
         trace.claim, trace.code = "repository_id", Code.TRUST_REPOSITORY
         raise refusal(Code.GUID_NOT_BOUND)
-    place, bound = await leave.where(miso, application_id, environment_id)
     if of_github:
         trace.bound = bound
+    place = await leave.place_of(miso, bound)
     found = miso.oidc.trust.match(subject, bound.application, bound.environment, place.identity.default_branch)
     if isinstance(found, Mismatch):
         trace.claim, trace.rule, trace.code = found.claim, found.rule, found.code

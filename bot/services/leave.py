@@ -8,6 +8,7 @@ with every rule; what GitHub shows at a gate only mirrors it (security rules 29 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -88,17 +89,17 @@ async def run_of(place: Place, *, commit: str, run_id: int, run_attempt: int) ->
 
 async def to_deploy(miso: Miso, place: Place, bound: Bound, running: Running) -> Leave:
     """The yes for exactly this application, environment, commit and run, or `Undecided`."""
-    held = await gates.held(miso, bound, running.commit)
     carrying = await _carrying(miso, bound, running.commit)
     if carrying is not None:
         decision = await _of_promotion(miso, place, bound, carrying, running)
         if not decision.allowed:
-            raise Undecided(held or refusal_of(decision), decision.rules)
+            raise Undecided(await gates.held(miso, bound, running.commit) or refusal_of(decision), decision.rules)
         return Leave(release=carrying.request.release, promotion=carrying)
     release, missing = await _release(miso, place, bound, running)
     ask = Ask(cause="exchange", principal=running.principal, origin=place.origin, release=release)
     decision = await promotions.explain(miso, ask, place, bound.application, bound.environment)
     if not decision.allowed or release is None:
+        held = await gates.held(miso, bound, running.commit)
         raise Undecided(held or missing or _why(decision, bound), decision.rules)
     return Leave(release=release)
 
@@ -132,16 +133,23 @@ async def of_grant(miso: Miso, grant: Grant, actor: Actor) -> tuple[Place, Bound
 async def where(miso: Miso, application_id: str, environment_id: str) -> tuple[Place, Bound]:
     """The registry's rows and the repository as GitHub shows it now, by numeric ids. One answer for all that is not
     bound so, whether it exists or not (rule 20)."""
-    application = await miso.store.application(application_id)
-    environment = await miso.store.environment(environment_id)
+    application, environment = await asyncio.gather(
+        miso.store.application(application_id), miso.store.environment(environment_id)
+    )
     if application is None or environment is None or environment.application_id != application.id:
         raise refusal(Code.GUID_NOT_BOUND)
+    bound = Bound(application=application, environment=environment)
+    return await place_of(miso, bound), bound
+
+
+async def place_of(miso: Miso, bound: Bound) -> Place:
+    """The repository of these rows as GitHub shows it now."""
+    application = bound.application
     installation = await miso.github.installation_of(application.repository_id, application.owner_id)
     if installation is None:
         raise refusal(Code.INSTALLATION_MISMATCH)
     origin = Origin(installation_id=installation, repository_id=application.repository_id)
-    place = await access.bind(miso, origin, environment.stage)
-    return place, Bound(application=application, environment=environment)
+    return await access.bind(miso, origin, bound.environment.stage)
 
 
 async def _carrying(miso: Miso, bound: Bound, commit: str) -> Promotion | None:

@@ -22,7 +22,7 @@ from bot.domain.promotion import release_as_body, release_from_body
 from bot.domain.repository_config import ConfigFault, RepositoryConfig
 from bot.domain.rules import Policy
 from bot.errors import Refused
-from bot.services import access, journal, notes, policies, promotions
+from bot.services import access, journal, notes, own_file, policies, promotions
 from bot.services.access import Origin, Place
 from bot.services.notes import Note
 from bot.services.promotions import Ask
@@ -98,8 +98,8 @@ async def under_way(miso: Miso, place: Place, run: WorkflowRun) -> Release | Non
         return None
     head = await place.repository.head(place.identity.default_branch)
     text = await place.repository.file(CONFIG_PATH, head)
-    config = repository_config.parse(text) if text is not None else None
-    if not isinstance(config, RepositoryConfig) or run.path != config.build:
+    config = own_file.parsed(text) if text is not None else None
+    if config is None or run.path != config.build:
         return None
     if not await _on_branch(place, run.head_branch, run.head_sha, head):
         return None
