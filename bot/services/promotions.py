@@ -112,7 +112,8 @@ async def request(miso: Miso, ask: Ask, place: Place, application: Application, 
 async def explain(miso: Miso, ask: Ask, place: Place, application: Application, environment: Environment) -> Decision:
     """The very decision that `request` would take now, without asking for anything."""
     asked = _asked(ask, application, environment, "")
-    known = await knowledge.gather(miso, asked, place.repository, access.ready(place))
+    seen = place.seen(ask.actor)
+    known = await knowledge.gather(miso, asked, place.repository, access.ready(place), permission=seen)
     return known.decide(miso, asked, miso.clock.now_us())
 
 

@@ -109,4 +109,4 @@ async def in_force(stage: Stage, wanted: PolicySet) -> None:
     assert await notes.write(stage.miso, stream, written, Note.POLICY_ACCEPTED, SYSTEM, body, show=False)
 
 
-WHOLE = frozenset({"administrators", "operators", "clear_people", "break_glass_minutes", "environments"})
+WHOLE = frozenset({"administrators", "operators", "clear_people", "break_glass_minutes", "environments", "roles"})
