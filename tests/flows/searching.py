@@ -8,20 +8,35 @@ from __future__ import annotations
 
 import io
 import json
+import logging
+import re
+from base64 import b64decode
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from bot import telemetry
+from bot.sim.scenarios import SIGN_IN_CLIENT_ID, TENANT_ID
 from bot.sim.wire import Exchange
-from tests.flows.stage import Stage
+from tests.flows.stage import Stage, staged
+from tests.flows.workflow import Workflow, working
 
 SHORTEST = 8
 THEIRS = ("entra", "provider", "identity", "vault", "webhook")
 """Servers whose business is credentials, and what GitHub sent us. The others get one in its own header or none."""
 FORM_SECRETS = ("code", "code_verifier", "client_assertion", "state", "nonce", "subject_token", "device_code", "token")
 ANSWERED = ("access_token", "refresh_token", "id_token", "device_code", "user_code")
+SIGN_IN: dict[str, Any] = {
+    "MISO_SIGN_IN": "entra",
+    "MISO_SIGN_IN_TENANT": TENANT_ID,
+    "MISO_SIGN_IN_CLIENT_ID": SIGN_IN_CLIENT_ID,
+    "MISO_TOKEN_REQUESTS_PER_MINUTE": "10000",
+    "MISO_SIGN_IN_REQUESTS_PER_MINUTE": "10000",
+}
 
 
 @dataclass
@@ -96,6 +111,16 @@ class Places:
         ]
 
 
+def json_in_base64(text: str) -> list[str]:
+    """JWTs, and continuation tokens of the SDK. What is sealed may begin so by chance, and does not read on."""
+    begun = re.findall(r"eyJ[A-Za-z0-9_+/-]{61}", text)
+    return [found for found in begun if all(32 <= byte < 127 for byte in b64decode(found, altchars=_other(found)))]
+
+
+def _other(text: str) -> bytes:
+    return b"-_" if set(text) & set("-_") else b"+/"
+
+
 def stored(data: Path) -> dict[str, str]:
     """Every byte that the controller keeps, the log of changes included, but for the keys themselves."""
     files = (file for file in data.rglob("*") if file.is_file() and file.parent.name != "keys")
@@ -108,3 +133,49 @@ def outbound(sent: Exchange) -> str:
         return ""
     headers = {name: value for name, value in sent.request_headers.items() if name.lower() != "authorization"}
     return f"{sent.method} {sent.path} {sent.query} {headers} {sent.request_body.decode('latin-1')}"
+
+
+@contextmanager
+def logged() -> Iterator[io.StringIO]:
+    """Everything that this process logs at debug level, through the formatter of the controller."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    telemetry.configure(level="debug", form="json", stream=(stream := io.StringIO()))
+    try:
+        yield stream
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
+@dataclass
+class Day:
+    """A story, and every secret that was seen in it."""
+
+    stage: Stage
+    workflow: Workflow
+    secrets: Secrets = field(default_factory=Secrets)
+    said: list[str] = field(default_factory=list)
+    """What our doors answered, where nothing secret was asked for."""
+
+    async def asks(self, method: str, path: str, *, token: str = "", **more: Any) -> int:
+        """The status of the answer, whose text and headers are searched later."""
+        headers = {**more.pop("headers", {}), **({"Authorization": f"Bearer {token}"} if token else {})}
+        url = f"{self.stage.url}{path}"
+        async with self.workflow.http.request(method, url, headers=headers, allow_redirects=False, **more) as answer:
+            self.said.append(f"{answer.status} {await answer.text()} {dict(answer.headers)}")
+            return answer.status
+
+    def gather(self) -> dict[str, set[str]]:
+        here = self.stage.world.addresses
+        self.secrets.add("webhook secret", here.webhook_secret)
+        self.secrets.of_files(Path(here.app_key_file), *sorted((self.stage.settings.data_dir / "keys").rglob("*")))
+        self.secrets.of_wire(self.stage.world.wire.exchanges)
+        self.secrets.add("tokens of workflows", *self.workflow.tokens)
+        return dict(self.secrets.found)
+
+
+@asynccontextmanager
+async def day(directory: Path) -> AsyncIterator[Day]:
+    async with staged(directory, **SIGN_IN) as stage, working(stage) as workflow:
+        yield Day(stage, workflow)

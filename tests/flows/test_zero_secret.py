@@ -12,87 +12,26 @@ import hashlib
 import hmac
 import io
 import json
-import logging
 import re
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot import telemetry
 from bot.cli.demo.browser import Browser, browsing
 from bot.domain.model import Status
-from bot.sim.scenarios import APPLICATION_ID, PLACES, REPOSITORY, SIGN_IN_CLIENT_ID, TENANT_ID
-from tests.flows.searching import Places, Secrets
-from tests.flows.stage import Stage, staged
+from bot.sim.scenarios import APPLICATION_ID, PLACES, REPOSITORY
+from tests.flows.searching import Day, Places, day, json_in_base64, logged
 from tests.flows.words import live, waiting
-from tests.flows.workflow import Workflow, working
-
-SIGN_IN: dict[str, Any] = {
-    "MISO_SIGN_IN": "entra",
-    "MISO_SIGN_IN_TENANT": TENANT_ID,
-    "MISO_SIGN_IN_CLIENT_ID": SIGN_IN_CLIENT_ID,
-    "MISO_TOKEN_REQUESTS_PER_MINUTE": "10000",
-    "MISO_SIGN_IN_REQUESTS_PER_MINUTE": "10000",
-}
-
-
-@contextmanager
-def logged() -> Iterator[io.StringIO]:
-    """Everything that this process logs at debug level, through the formatter of the controller."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    telemetry.configure(level="debug", form="json", stream=(stream := io.StringIO()))
-    try:
-        yield stream
-    finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
 
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
     with logged() as stream:
         yield stream
-
-
-@dataclass
-class Day:
-    """A story, and every secret that was seen in it."""
-
-    stage: Stage
-    workflow: Workflow
-    secrets: Secrets = field(default_factory=Secrets)
-    said: list[str] = field(default_factory=list)
-    """What our doors answered, where nothing secret was asked for."""
-
-    async def asks(self, method: str, path: str, *, token: str = "", **more: Any) -> int:
-        """The status of the answer, whose text and headers are searched later."""
-        headers = {**more.pop("headers", {}), **({"Authorization": f"Bearer {token}"} if token else {})}
-        url = f"{self.stage.url}{path}"
-        async with self.workflow.http.request(method, url, headers=headers, allow_redirects=False, **more) as answer:
-            self.said.append(f"{answer.status} {await answer.text()} {dict(answer.headers)}")
-            return answer.status
-
-    def gather(self) -> dict[str, set[str]]:
-        here = self.stage.world.addresses
-        self.secrets.add("webhook secret", here.webhook_secret)
-        self.secrets.of_files(Path(here.app_key_file), *sorted((self.stage.settings.data_dir / "keys").rglob("*")))
-        self.secrets.of_wire(self.stage.world.wire.exchanges)
-        self.secrets.add("tokens of workflows", *self.workflow.tokens)
-        return dict(self.secrets.found)
-
-
-@asynccontextmanager
-async def day(directory: Path) -> AsyncIterator[Day]:
-    async with staged(directory, **SIGN_IN) as stage, working(stage) as workflow:
-        yield Day(stage, workflow)
 
 
 async def signs_in(today: Day, browser: Browser, on: int) -> None:
@@ -174,8 +113,7 @@ async def test_rule_17_after_a_working_day_no_credential_stands_where_it_does_no
         for place, text in places.texts.items():
             assert "PRIVATE KEY" not in text, place
             assert not re.search(r"gh[pousr]_[A-Za-z0-9]{16}|misoa_|misor_", text), place
-            # A JWT, or a continuation token of the SDK: base64 of a JSON object.
-            assert not re.search(r"eyJ[A-Za-z0-9_+/=.-]{100}", text), place
+            assert not json_in_base64(text), place
     assert then.holding(secrets) == []
     assert all(len(now.texts[place]) > 1000 for place in ("miso.sqlite on disk", "the log", "what was sent"))
 
