@@ -47,6 +47,8 @@ async def authorize(
     no = rules.barred(principal, deed, resource, miso.clock.now_us(), listed)
     if no is not None:
         raise _refused(no, resource)
+    if deed not in rules.UNLINKED and _unconfirmed(miso, principal):
+        raise _refused(Code.ROLES_TOO_OLD, resource)
     accepted = await policies.accepted(miso)
     case = _Case(miso, principal, deed, resource, accepted.policies if accepted is not None else None)
     actor = principal.actor
@@ -138,6 +140,13 @@ class _Case:
             if no.code is not None:
                 return refusal(no.code, **no.values)
         return _refused(code, self.resource)
+
+
+def _unconfirmed(miso: Miso, principal: Principal) -> bool:
+    """Whether the sign-in service has not spoken of this person for as long as a session may last: whoever has left the
+    organisation keeps the command line's tokens and perhaps the GitHub account, and must not act by them."""
+    age_us = miso.clock.now_us() - principal.roles_us
+    return bool(principal.subject) and age_us > miso.rules.session_hours * 3600e6
 
 
 def _refused(code: Code, resource: Resource) -> Refused:

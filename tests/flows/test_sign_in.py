@@ -54,11 +54,20 @@ async def links(stage: Stage, at: Browser, who: str, *, on: int) -> Any:
 
 async def logs_in(stage: Stage, at: Browser) -> str:
     """The command line of whoever is at this browser; gives the access token."""
+    return (await handed_out(stage, at))["access_token"]
+
+
+async def refreshed(at: Browser, token: str) -> dict[str, str]:
+    form = {"client_id": CLIENT, "grant_type": "refresh_token", "refresh_token": token}
+    return dict(json.loads((await at.ask("POST", "/oidc/token", data=form)).text))
+
+
+async def handed_out(stage: Stage, at: Browser) -> dict[str, str]:
     begun = json.loads((await at.ask("POST", "/oidc/device_authorization", data={"client_id": CLIENT})).text)
     assert "signed in" in await says(at, begun["user_code"], "allow")
     stage.clock.pass_(begun["interval"])
     form = {"client_id": CLIENT, "grant_type": GRANT, "device_code": begun["device_code"]}
-    return str(json.loads((await at.ask("POST", "/oidc/token", data=form)).text)["access_token"])
+    return dict(json.loads((await at.ask("POST", "/oidc/token", data=form)).text))
 
 
 async def api(stage: Stage, token: str, method: str, path: str, **body: Any) -> tuple[int, dict[str, Any]]:
@@ -134,3 +143,24 @@ async def test_whoever_was_disabled_brings_no_news_and_acts_no_more(stage: Stage
         assert refused.code == "roles_too_old"
         away = await at.get("/sign-in?to=/account")
         assert (await at.get(away.to)).status == 400, "Entra says no"
+
+
+async def test_whoever_has_left_keeps_tokens_that_open_nothing(stage: Stage) -> None:
+    """A command line may be refreshed for days; what it does needs a person whom the sign-in service still knows."""
+    pull = await stage.ships("Steam")
+    asked = {"application_id": APPLICATION_ID, "environment_id": stage.environments["test"]}
+    asked["commit"] = pull["merge_commit_sha"]
+    async with browser(stage, "bob") as at:
+        await links(stage, at, "bob", on=pull["number"])
+        tokens = await handed_out(stage, at)
+        stage.world.entra.change_person("bob", enabled=False)
+        stage.clock.pass_(13 * 3600)
+        tokens = await refreshed(at, tokens["refresh_token"])
+        assert (await api(stage, tokens["access_token"], "GET", "/me"))[0] == 200
+        status, said = await api(stage, tokens["access_token"], "POST", "/promotions", **asked)
+        assert (status, said["code"]) == (403, "roles_too_old")
+        stage.world.entra.change_person("bob", enabled=True)
+        at.forgets()
+        await at.sign_in()
+        status, said = await api(stage, tokens["access_token"], "POST", "/promotions", **asked)
+        assert status == 202, said
