@@ -76,8 +76,10 @@ def starter(actor_id: int) -> Actor:
 async def run_of(place: Place, *, commit: str, run_id: int, run_attempt: int) -> WorkflowRun:
     """The run by GitHub's word: of this repository and commit, under way, and this very attempt (rules 7 and 31)."""
     run = await place.repository.workflow_run(run_id)
-    if run is None or run.repository_id != place.identity.id or run.head_sha != commit:
+    if run is None or run.repository_id != place.identity.id:
         raise refusal(Code.TRUST_RUN)
+    if run.head_sha != commit:
+        raise refusal(Code.TRUST_COMMIT)
     if run.head_repository_id != run.repository_id:
         raise refusal(Code.FORK_REFUSED)
     if run.attempt > run_attempt:

@@ -160,7 +160,7 @@ async def test_a_run_of_another_commit_gets_none(workflow: Workflow) -> None:
     stage, built = workflow.stage, await workflow.builds("Add cart")
     other = await stage.sim.push(REPOSITORY, "ann", {"x": "y"})
     no = await workflow.exchange(await workflow.id_token("dev", built["run"], sha=str(other["sha"])))
-    assert (no.status, no.code) == (400, "trust_run")
+    assert (no.status, no.code) == (400, "trust_commit")
 
 
 async def test_every_refusal_and_every_use_is_a_row_and_no_token_is_written_down(workflow: Workflow) -> None:
