@@ -105,8 +105,29 @@ def test_its_settings_are_all_that_a_start_asks_for(tmp_path: Path, monkeypatch:
 
 
 def test_its_repository_file_is_valid() -> None:
-    [text] = blocks("yaml")
+    text, _ = blocks("yaml")
     assert isinstance(repository_config.parse(text), RepositoryConfig)
+
+
+def test_its_job_gives_the_action_what_it_asks_for_and_has_no_secret() -> None:
+    _, text = blocks("yaml")
+    job = yaml.safe_load(text)["deploy"]
+    assert (job["permissions"], "environment" in job) == ({"id-token": "write"}, True)
+    [step] = job["steps"]
+    path = step["uses"].partition("/.github/")[2].partition("@")[0]
+    action = yaml.safe_load((ROOT / ".github" / path / "action.yml").read_text(encoding="utf-8"))
+    assert set(step["with"]) == {name for name, each in action["inputs"].items() if each.get("required")}
+    assert "secrets." not in text
+
+
+def test_it_says_which_two_secrets_there_are_and_what_they_do_not_open() -> None:
+    [told] = re.findall(r"(?ms)^- \*\*Secrets\.\*\*(.*?)^- ", TEXT)
+    told = " ".join(told.split())
+    assert "Exactly two" in told
+    assert "the App's private key and the webhook secret" in told
+    assert "Neither opens Azure" in told
+    named = {row.name for row in settings.reference() if re.search("SECRET|PRIVATE|PASSWORD|TOKEN$", row.name)}
+    assert named == {"MISO_WEBHOOK_SECRET", "MISO_WEBHOOK_SECRET_PREVIOUS", "MISO_APP_PRIVATE_KEY_FILE"}
 
 
 def test_the_address_that_makes_the_app_asks_for_what_the_manifest_asks_for() -> None:
