@@ -30,11 +30,8 @@ class Prepared:
 
 def prepare(change: Keep, seal: Seal) -> Prepared:
     """Raises ValueError or TypeError for what can never be kept."""
-    if (
-        not change.kind
-        or not change.key
-        or text(change.kind + change.key + change.owner) != (change.kind + change.key + change.owner)
-    ):
+    names = change.kind, change.key, change.owner
+    if not (change.kind and change.key) or any(text(name) != name for name in names):
         raise ValueError("what is kept needs a kind and a key of plain text")
     if change.version < ANY_VERSION:
         raise ValueError("a version is a number from 1, 0 for none, or ANY_VERSION")
