@@ -20,7 +20,7 @@ from bot.domain.messages import refusal
 from bot.domain.model import Actor, ActorKind, Application, Environment, Permission, RepositoryFacts, Stage
 from bot.domain.permissions import READ_FACTS
 from bot.domain.rules import Who
-from bot.errors import MisoError, Refused
+from bot.errors import MisoError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,15 +136,6 @@ async def must_be(miso: Miso, place: Place, actor: Actor, who: Who) -> None:
     result = person_may("requester", actor, await standing(miso, place, actor, who.teams), who)
     if not result.passed:
         raise refusal(result.code or Code.PERMISSION_DENIED, **result.values)
-
-
-async def may(miso: Miso, place: Place, actor: Actor, who: Who) -> bool:
-    """The same as an answer."""
-    try:
-        await must_be(miso, place, actor, who)
-    except Refused:
-        return False
-    return True
 
 
 def ready(place: Place) -> asyncio.Future[Place]:

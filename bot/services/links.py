@@ -56,11 +56,6 @@ async def of(miso: Miso, subject: str) -> LinkedPerson | None:
     return _person(kept) if kept is not None else None
 
 
-async def everybody(miso: Miso, *, after: str = "") -> Sequence[LinkedPerson]:
-    """All links, page by page, for administrators."""
-    return [_person(kept) for kept in await miso.store.kept_by(LINK, after=after, limit=_PAGE)]
-
-
 async def begin(miso: Miso, principal: Principal) -> str:
     """A code for whoever is signed in, to be typed at GitHub within ten minutes. It ends any that they had before."""
     await authorization.authorize(miso, principal, Deed.LINK, Resource())
