@@ -17,11 +17,11 @@ from bot.domain.codes import Code
 from bot.domain.decision import RuleResult
 from bot.domain.identity import INSIDE, Deed, Door, Principal
 from bot.domain.messages import refusal
-from bot.domain.model import SYSTEM, Actor, Environment, Row, Status
-from bot.domain.promotion import Promotion
+from bot.domain.model import SYSTEM, Actor, Row, Status, WorkflowRun
 from bot.errors import MisoError, Refused
-from bot.services import access, authorization, choosing, holds, journal, notes, promotions
+from bot.services import access, authorization, choosing, journal, leave, notes, promotions, whereabouts
 from bot.services.access import Origin, Place
+from bot.services.leave import Running, Undecided
 from bot.services.notes import Note
 from bot.services.promotions import Ask
 
@@ -29,8 +29,6 @@ _RUN = re.compile(r"([1-9][0-9]{0,18})/deployment_protection_rule", re.ASCII)
 
 MIRROR = Principal(actor=SYSTEM, door=Door.GATE)
 """Whoever asked at GitHub is nobody here: a gate shows what was decided for others, and moves nothing."""
-UNDER_WAY = frozenset({Status.DEPLOYING, Status.DEPLOYED})
-"""The decision before the first effect let it through. One that is only approved may still be refused there."""
 OVER = frozenset({Status.REJECTED, Status.CANCELLED, Status.REFUSED, Status.ROLLED_BACK})
 
 
@@ -100,15 +98,17 @@ async def _judge(miso: Miso, first: Row) -> Answer:
         return _no(refusal(place.binding))
     environment, commit = place.binding.environment, str(body["commit"])
     await authorization.authorize(miso, MIRROR, Deed.LOOK, authorization.about(environment), place=place)
-    kept_back = await held(miso, place.binding, commit)
+    kept_back = await whereabouts.held(miso, place.binding, commit)
     if kept_back is not None:
         return _no(kept_back)
-    promotion = await newest(miso, environment, commit)
+    promotion = await whereabouts.newest(miso, environment, commit)
     over = promotion is not None and promotion.status in OVER
     if over and promotion is not None and promotion.changed_us >= first.at_us:
         # What ended before the gate asked says nothing about today; a hold does, and was looked at above.
         return _no(refusal(Code.GATE_REJECTED))
-    if promotion is not None and await goes(miso, promotion) and await _runs_it(place, int(body["run"]), commit):
+    run = await _run(place, int(body["run"]), commit)
+    going = promotion is not None and await whereabouts.goes(miso, promotion)
+    if run is not None and (going or (promotion is None and await _deploys_itself(miso, place, run))):
         return Answer(state="approved", code=Code.GATE_APPROVED, sentence=refusal(Code.GATE_APPROVED).sentence)
     waiting = refusal(Code.GATE_NO_DECISION, stage=environment.stage)
     return Answer(state="", code=Code.GATE_NO_DECISION, sentence=waiting.sentence, hint=waiting.hint)
@@ -123,7 +123,7 @@ async def rules(miso: Miso, first: Row) -> tuple[RuleResult, ...]:
     if not isinstance(bound, Bound):
         return ()
     commit = str(body["commit"])
-    promotion = await newest(miso, bound.environment, commit)
+    promotion = await whereabouts.newest(miso, bound.environment, commit)
     if promotion is not None and promotion.status in promotions.OPEN:
         return promotion.rules
     release = await choosing.find_release(miso, bound.application, commit, bound.environment.stage)
@@ -133,37 +133,35 @@ async def rules(miso: Miso, first: Row) -> tuple[RuleResult, ...]:
     return tuple(rule for rule in decision.rules if rule.rule != "requester")
 
 
-async def held(miso: Miso, bound: Bound, commit: str) -> Refused | None:
-    """Why this commit must wait for a person: it was taken back or rejected, as in `conditions.not_held`."""
-    release = await choosing.find_release(miso, bound.application, commit, bound.environment.stage)
-    digest = release.digest if release is not None else ""
-    if release is not None and await holds.bans(miso, bound.application.id, release):
-        return refusal(Code.RELEASE_REJECTED, commit=commit[:12], stage=bound.environment.stage)
-    for environment in await miso.store.environments(bound.application.id):
-        state = await miso.store.environment_state(environment.id)
-        if any(commit == hold.commit or digest == hold.digest for hold in state.held):
-            return refusal(Code.RELEASE_HELD, commit=commit[:12], stage=environment.stage)
-    return None
-
-
-async def goes(miso: Miso, promotion: Promotion) -> bool:
-    """Whether it is being deployed, or is what runs there: having been live once opens no gate today."""
-    if promotion.status in UNDER_WAY:
-        return True
-    state = await miso.store.environment_state(promotion.environment_id)
-    return promotion.status is Status.LIVE and state.running == promotion.stream
-
-
-async def _runs_it(place: Place, run_id: int, commit: str) -> bool:
-    """Whether the run is of this repository and commit by GitHub's own word; the webhook was a hint (rule 21)."""
+async def _run(place: Place, run_id: int, commit: str) -> WorkflowRun | None:
+    """The run, if it is of this repository and commit by GitHub's own word; the webhook was a hint (rule 21)."""
     run = await place.repository.workflow_run(run_id)
-    return run is not None and run.repository_id == place.identity.id and run.head_sha == commit
+    ours = run is not None and run.repository_id == place.identity.id and run.head_sha == commit
+    return run if ours else None
 
 
-async def newest(miso: Miso, environment: Environment, commit: str) -> Promotion | None:
-    """The newest promotion of exactly this commit into exactly this environment."""
-    rows = await miso.store.promotions(environment_id=environment.id, commit_prefix=commit, limit=1)
-    return await journal.load(miso, rows[0].stream) if rows else None
+async def _deploys_itself(miso: Miso, place: Place, run: WorkflowRun) -> bool:
+    """Whether the token exchange would let this very run deploy what it has built, into the first stage.
+
+    A job that waits here for a promotion which only the job itself will ask for would wait for ever.
+    """
+    bound = place.binding
+    if not isinstance(bound, Bound) or bound.environment.stage.before is not None or run.conclusion:
+        return False
+    if run.head_repository_id != run.repository_id:
+        return False
+    running = Running(
+        commit=run.head_sha,
+        run_id=run.id,
+        run_attempt=run.attempt,
+        actor=leave.starter(run.actor_id),
+        seen=run,
+    )
+    try:
+        await leave.to_deploy(miso, place, bound, running)
+    except Undecided:
+        return False
+    return True
 
 
 def _no(why: Refused) -> Answer:

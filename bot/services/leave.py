@@ -22,7 +22,7 @@ from bot.domain.messages import refusal, refusal_of
 from bot.domain.model import Actor, ActorKind, Release, WorkflowRun
 from bot.domain.promotion import Promotion
 from bot.errors import Refused
-from bot.services import access, admitting, choosing, gates, journal, knowledge, promotions, releases
+from bot.services import access, admitting, choosing, journal, knowledge, promotions, releases, whereabouts
 from bot.services.access import Origin, Place
 from bot.services.promotions import Ask, Outcome
 
@@ -95,13 +95,13 @@ async def to_deploy(miso: Miso, place: Place, bound: Bound, running: Running) ->
     if carrying is not None:
         decision = await _of_promotion(miso, place, bound, carrying, running)
         if not decision.allowed:
-            raise Undecided(await gates.held(miso, bound, running.commit) or refusal_of(decision), decision.rules)
+            raise Undecided(await whereabouts.held(miso, bound, running.commit) or refusal_of(decision), decision.rules)
         return Leave(release=carrying.request.release, promotion=carrying)
     release, missing = await _release(miso, place, bound, running)
     ask = Ask(cause="exchange", principal=running.principal, origin=place.origin, release=release)
     decision = await promotions.explain(miso, ask, place, bound.application, bound.environment)
     if not decision.allowed or release is None:
-        held = await gates.held(miso, bound, running.commit)
+        held = await whereabouts.held(miso, bound, running.commit)
         raise Undecided(held or missing or _why(decision, bound), decision.rules)
     return Leave(release=release)
 
@@ -156,12 +156,16 @@ async def place_of(miso: Miso, bound: Bound) -> Place:
 
 async def _carrying(miso: Miso, bound: Bound, commit: str) -> Promotion | None:
     """The promotion of exactly this commit into exactly this environment that waits, is under way, or runs there."""
-    newest = await gates.newest(miso, bound.environment, commit)
-    if newest is not None and (newest.status in promotions.OPEN or await gates.goes(miso, newest)):
+    newest = await whereabouts.newest(miso, bound.environment, commit)
+    if newest is not None and (newest.status in promotions.OPEN or await whereabouts.goes(miso, newest)):
         return newest
     state = await miso.store.environment_state(bound.environment.id)
     runs = await journal.load(miso, state.running) if state.running else None
-    return runs if runs is not None and runs.request.release.commit == commit and await gates.goes(miso, runs) else None
+    return (
+        runs
+        if runs is not None and runs.request.release.commit == commit and await whereabouts.goes(miso, runs)
+        else None
+    )
 
 
 async def _of_promotion(miso: Miso, place: Place, bound: Bound, promotion: Promotion, running: Running) -> Decision:

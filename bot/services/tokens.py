@@ -21,7 +21,7 @@ from bot.domain.identity import Deed, Door, Grant, Principal, Resource
 from bot.domain.messages import refusal
 from bot.domain.model import Actor, Keep, Kept
 from bot.errors import Refused, Transient
-from bot.services import gates, journal, notes
+from bot.services import journal, notes, whereabouts
 from bot.services.authorization import about, authorize
 from bot.services.bearer import key_of
 from bot.services.leave import starter
@@ -185,7 +185,7 @@ async def introspect(miso: Miso, token: str, *, bearer: str = "", asker: Princip
             await authorize(miso, asker, Deed.READ_TOKENS, Resource())
         own = miso.oidc.read_own(token)
         bound = await _known(miso, await miso.store.kept(KIND, own.token_hash), own.deploy.environment_id)
-        if await gates.held(miso, bound, own.deploy.commit) is not None:
+        if await whereabouts.held(miso, bound, own.deploy.commit) is not None:
             return {"active": False}
     except Refused:
         return {"active": False}

@@ -12,6 +12,7 @@ from bot.sim import scenarios
 from bot.sim.scenarios import REPOSITORY
 from tests.flows.stage import Stage
 from tests.flows.words import in_test, live, waiting
+from tests.flows.workflow import working
 
 
 async def at_the_gate(stage: Stage, commit: str, environment: str = "production", **again: Any) -> int:
@@ -198,3 +199,21 @@ async def test_rule_33_a_status_or_a_check_in_our_name_opens_nothing(stage: Stag
     checks = {c["id"]: c for c in (await stage.state())["checks"]}
     assert (checks[ours["id"]]["app"], checks[ours["id"]]["conclusion"]) == ("miso", "success")
     assert (checks[forged["id"]]["app"], checks[forged["id"]]["title"]) == ("other-ci", None)
+
+
+async def test_rule_29_a_build_that_deploys_itself_is_let_into_the_first_stage(stage: Stage) -> None:
+    """Its job waits here, and the promotion waits for the job: the gate says what the exchange would say."""
+    await stage.sim.create_environment(REPOSITORY, "dev", app_rule=True)
+    async with working(stage) as workflow:
+        built = await workflow.builds("Add cart")
+        await stage.sim.request_gate(REPOSITORY, built["run"], "dev")
+        await stage.settle()
+        assert await state_of(stage, built["run"]) == "approved"
+        token = await workflow.token("dev", built["run"])
+        assert (await workflow.promotes(token)).status == 202
+        # A workflow that built nothing, or whose release is banned, still waits for somebody's word.
+        idle = await stage.sim.run_workflow(REPOSITORY, path=".github/workflows/deploy.yml", conclusion=None)
+        await stage.sim.request_gate(REPOSITORY, idle["id"], "test")
+        await stage.settle()
+        assert await state_of(stage, idle["id"]) == "pending"
+        assert (await workflow.exchange(await workflow.id_token("test", idle["id"]), "test")).status == 400
