@@ -1,10 +1,13 @@
-"""A desk for commands: the pretend world, a controller in this process, and its settings in the environment."""
+"""A desk for commands: the pretend world, a controller in this process, and its settings in the environment; and people
+who come by, each with a browser and a machine of their own."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,8 @@ from typer.testing import CliRunner, Result
 
 from bot import telemetry
 from bot.app import Running, building
-from bot.cli import app
+from bot.cli import app, login
+from bot.cli.demo.browser import Browser, browsing
 from bot.cli.demo.ground import settings_for
 from bot.settings import load
 from bot.sim import scenarios
@@ -132,3 +136,60 @@ async def registered(desk: Desk) -> Desk:
     done = await desk.miso("register", "-", given=desk.shop.registration)
     assert done.exit_code == 0, done.output
     return desk
+
+
+@dataclass
+class Somebody:
+    """A person with a browser and a machine of their own, which knows none of the controller's settings."""
+
+    name: str
+    desk: Desk
+    browser: Browser
+    machine: Path
+    env: pytest.MonkeyPatch
+    told: pytest.CaptureFixture[str]
+
+    async def types(self, *command: str, given: str = "") -> Result:
+        self.env.setenv("XDG_CONFIG_HOME", str(self.machine))
+        return await self.desk.miso(*command, given=given)
+
+    async def signs_in(self) -> None:
+        """`miso login`, and in the browser the code that it shows."""
+        self.env.setenv("XDG_CONFIG_HOME", str(self.machine))
+
+        async def confirm(seconds: float) -> None:
+            code = re.search(r"[A-Z]{4}-[A-Z]{4}", self.told.readouterr().err)
+            assert code is not None
+            page = await self.browser.press(await self.browser.open("/device"), "Go on", code=code[0])
+            done = await self.browser.press(page, "Yes, let it")
+            assert done.heading == "The command line is signed in"
+
+        await login.sign_in(self.browser.miso, sleep=confirm)
+
+    async def links(self, *, on: int) -> None:
+        page = await self.browser.press(await self.browser.open("/account"), "Get a code")
+        code = re.search(r"/link [A-Z-]+", page.text)
+        assert code is not None
+        await self.desk.says(self.name, code[0], on=on)
+
+
+Arrives = Callable[[str], Awaitable[Somebody]]
+
+
+@pytest.fixture
+async def arrives(
+    registered: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> AsyncIterator[Arrives]:
+    """Somebody comes and signs in."""
+    for name in registered.settings:
+        monkeypatch.delenv(name, raising=False)
+    async with AsyncExitStack() as stack:
+
+        async def arrive(name: str) -> Somebody:
+            url, authorities = registered.settings["MISO_PUBLIC_URL"], registered.settings["MISO_CA_FILE"]
+            browser = await stack.enter_async_context(browsing(name, url, authorities))
+            who = Somebody(name, registered, browser, tmp_path / f"{name}'s machine", monkeypatch, capsys)
+            await who.signs_in()
+            return who
+
+        yield arrive

@@ -5,84 +5,22 @@ On the wire: the pretend Entra, the pretend GitHub, and a controller whose store
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pty
-import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import Result
 
-from bot.cli import login
 from bot.cli.calling import Server
-from bot.cli.demo.browser import Browser, browsing
 from bot.domain.codes import Code
 from bot.sim.scenarios import AUDITORS
-from tests.cli.conftest import Desk
-
-
-@dataclass
-class Somebody:
-    """A person with a browser and a machine of their own, which knows none of the controller's settings."""
-
-    name: str
-    desk: Desk
-    browser: Browser
-    machine: Path
-    env: pytest.MonkeyPatch
-    told: pytest.CaptureFixture[str]
-
-    async def types(self, *command: str, given: str = "") -> Result:
-        self.env.setenv("XDG_CONFIG_HOME", str(self.machine))
-        return await self.desk.miso(*command, given=given)
-
-    async def signs_in(self) -> None:
-        """`miso login`, and in the browser the code that it shows."""
-        self.env.setenv("XDG_CONFIG_HOME", str(self.machine))
-
-        async def confirm(seconds: float) -> None:
-            code = re.search(r"[A-Z]{4}-[A-Z]{4}", self.told.readouterr().err)
-            assert code is not None
-            page = await self.browser.press(await self.browser.open("/device"), "Go on", code=code[0])
-            done = await self.browser.press(page, "Yes, let it")
-            assert done.heading == "The command line is signed in"
-
-        await login.sign_in(self.browser.miso, sleep=confirm)
-
-    async def links(self, *, on: int) -> None:
-        page = await self.browser.press(await self.browser.open("/account"), "Get a code")
-        code = re.search(r"/link [A-Z-]+", page.text)
-        assert code is not None
-        await self.desk.says(self.name, code[0], on=on)
-
-
-Arrives = Callable[[str], Awaitable[Somebody]]
-
-
-@pytest.fixture
-async def arrives(
-    registered: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> AsyncIterator[Arrives]:
-    """Somebody comes and signs in."""
-    for name in registered.settings:
-        monkeypatch.delenv(name, raising=False)
-    async with AsyncExitStack() as stack:
-
-        async def arrive(name: str) -> Somebody:
-            url, authorities = registered.settings["MISO_PUBLIC_URL"], registered.settings["MISO_CA_FILE"]
-            browser = await stack.enter_async_context(browsing(name, url, authorities))
-            who = Somebody(name, registered, browser, tmp_path / f"{name}'s machine", monkeypatch, capsys)
-            await who.signs_in()
-            return who
-
-        yield arrive
+from tests.cli.conftest import Arrives, Desk
 
 
 async def test_somebody_signs_in_is_nobody_until_linked_and_then_acts_as_their_github_account(
@@ -109,6 +47,26 @@ async def test_somebody_signs_in_is_nobody_until_linked_and_then_acts_as_their_g
     shown = await ann.types("show", document["id"], "--watch")
     assert shown.exit_code == 0, shown.output
     assert "live" in shown.output.lower()
+
+
+async def test_following_what_ends_badly_tells_each_step_and_says_so_by_its_exit_code(
+    registered: Desk, arrives: Arrives
+) -> None:
+    number = await registered.ships("Add a basket")
+    ann = await arrives("ann")
+    await ann.links(on=number)
+    digest = json.loads((await ann.types("show", "dev", "--json")).output)["digest"]
+    await registered.sim.call("arm.mark", digest=digest, mark="unhealthy")
+    working = asyncio.create_task(registered.running.worker.run())
+    try:
+        done = await ann.types("promote", "test", "--watch")
+    finally:
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
+    assert done.exit_code == 1, done.output
+    assert len(done.stdout.splitlines()) > 1
+    assert "✗" in done.output
 
 
 async def test_what_is_signed_is_shown_before_and_a_sign_in_by_code_signs_nothing_for_production_unless_it_may(

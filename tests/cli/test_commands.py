@@ -28,7 +28,18 @@ def miso(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 def test_help_names_every_command() -> None:
     shown = CliRunner().invoke(app, ["--help"]).output
-    for command in ("serve", "register", "status", "deliveries", "doctor", "demo"):
+    for command in (
+        "serve",
+        "register",
+        "status",
+        "deliveries",
+        "doctor",
+        "demo",
+        "login",
+        "promote",
+        "approve",
+        "people",
+    ):
         assert command in shown
 
 
