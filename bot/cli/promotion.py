@@ -12,6 +12,7 @@ from rich.text import Text
 
 from bot.cli import screen
 from bot.cli.calling import Outside
+from bot.domain.messages import plain
 from bot.domain.model import Status
 
 GOOD = frozenset({Status.LIVE})
@@ -102,8 +103,10 @@ def card(now: Promotion) -> None:
     """All that somebody wants to know who may act on it."""
     console = screen.out()
     console.print(Text.assemble(screen.foreign(now.where, "bold"), "  ", _status(now), (f"  {now.id}", "dim")))
-    for name, value in _rows(now):
-        console.print(Text.assemble((f"  {name:<12}", "dim"), value))
+    rows = _rows(now)
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        console.print(Text.assemble((f"  {name:<{width}}  ", "dim"), value))
     for line in now.plan:
         console.print(Text.assemble("    ", screen.foreign(line, limit=600)))
     rules(now.rules)
@@ -154,7 +157,9 @@ def _rows(now: Promotion) -> list[tuple[str, Text]]:
     if now.deadline and now.open:
         rows.append(("until", screen.foreign(now.deadline)))
     rows += [
-        (each.part.lower()[:12], screen.foreign(each.text, limit=600)) for each in now.signs if each.part != "Evidence"
+        (plain(each.part, 40).lower(), screen.foreign(each.text, limit=600))
+        for each in now.signs
+        if each.part != "Evidence"
     ]
     rows.append(("evidence", Text(now.evidence, "bold")))
     if now.plan:
