@@ -87,6 +87,8 @@ class Grant:
     run_id: int
     run_attempt: int
     expires_us: int
+    at_github: bool = True
+    """Whether the run is GitHub's, which then is asked about it at each use."""
     started_by: int = 0
     """Numeric account that started the run: nobody approves what they started."""
 

@@ -126,7 +126,7 @@ async def of_grant(miso: Miso, grant: Grant, actor: Actor) -> tuple[Place, Bound
     """Where a deploy token leads, everything asked anew. Refused once its run has ended or its environment is gone."""
     place, bound = await where(miso, grant.application_id, grant.environment_id)
     running = Running(commit=grant.commit, run_id=grant.run_id, run_attempt=grant.run_attempt, actor=actor)
-    if not grant.run_id:
+    if not grant.at_github:
         return place, bound, running
     seen = await run_of(place, commit=grant.commit, run_id=grant.run_id, run_attempt=grant.run_attempt)
     return place, bound, replace(running, seen=seen)

@@ -15,7 +15,7 @@ from typing import Any
 
 from bot.context import Miso
 from bot.domain.catalog import Bound
-from bot.domain.claims import DeployClaims
+from bot.domain.claims import DeployClaims, Profile
 from bot.domain.codes import Code
 from bot.domain.identity import Deed, Door, Grant, Principal, Resource
 from bot.domain.messages import refusal
@@ -111,16 +111,22 @@ async def principal(miso: Miso, token: str, *, use: str = "api") -> Principal:
     Raises Refused: `token_invalid` or `token_revoked`.
     """
     own = miso.oidc.read_own(token)
-    await _known(miso, await miso.store.kept(KIND, own.token_hash), own.deploy.environment_id)
+    kept = await miso.store.kept(KIND, own.token_hash)
+    await _known(miso, kept, own.deploy.environment_id)
+    trust = miso.oidc.trust.issuers.get(str(kept.body["issuer"])) if kept is not None else None
+    if trust is None:
+        # Whoever runs Miso no longer listens to whom this token was given for.
+        raise refusal(Code.TOKEN_REVOKED)
     actor = starter(own.deploy.actor_id)
-    grant = grant_of(own.deploy, own.token_hash)
+    grant = grant_of(own.deploy, own.token_hash, at_github=trust.profile is Profile.GITHUB)
     await write_use(miso, grant, actor, Note.TOKEN_USED, use)
     return Principal(actor=actor, door=Door.API, grant=grant)
 
 
-def grant_of(claims: DeployClaims, token_hash: str) -> Grant:
-    """What a deploy token opens, by what it says."""
+def grant_of(claims: DeployClaims, token_hash: str, *, at_github: bool = True) -> Grant:
+    """What a deploy token opens, by what it says. `at_github`: whether GitHub knows its run."""
     return Grant(
+        at_github=at_github,
         token_hash=token_hash,
         application_id=claims.application_id,
         environment_id=claims.environment_id,

@@ -10,7 +10,7 @@ import asyncio
 import os
 import shutil
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,8 +131,15 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(directory: Path, *, judged: bool = True, **settings: str) -> AsyncIterator[Stage]:
-    """A world and a controller that know one another, and the shop registered. `settings`: extra MISO_ variables."""
+async def staged(
+    directory: Path,
+    *,
+    judged: bool = True,
+    trusting: Callable[[Addresses], Mapping[str, str]] = lambda _: {},
+    **settings: str,
+) -> AsyncIterator[Stage]:
+    """A world and a controller that know one another, and the shop registered. `settings`: extra MISO_ variables;
+    `trusting`: further files of trust, by name."""
     observers = (github.check, arm.observe) if judged else ()
     clock = StoryClock()
     async with World.running(Options(observers=observers, clock=lambda: clock.at_us / 1e6)) as world:
@@ -144,6 +151,8 @@ async def staged(directory: Path, *, judged: bool = True, **settings: str) -> As
         port = int(door.getsockname()[1])
         url = f"http://127.0.0.1:{port}"
         given = {**_settings(here, url, directory), **settings}
+        for name, text in trusting(here).items():
+            (directory / "config" / "trust" / name).write_text(text, "utf-8")
         clean = {name: value for name, value in os.environ.items() if not name.startswith("MISO_")}
         with patch.dict(os.environ, {**clean, **given}, clear=True):
             loaded = load()
