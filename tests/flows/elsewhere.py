@@ -37,7 +37,7 @@ async def linked(stage: Stage, login: str, door: Door = Door.PORTAL, **more: Any
     assert "is linked" in told["replies"][0], told["replies"]
     found = await links.of(stage.miso, subject_of(login))
     assert found is not None
-    return signed_in(login, door, found.actor, **more)
+    return signed_in(login, door, found.actor, **{"roles_us": stage.clock.now_us(), **more})
 
 
 async def approves(stage: Stage, who: Principal, where: str = "production") -> Outcome:

@@ -21,7 +21,8 @@ from tests.people import person
 
 
 def of(stage: Stage, login: str, door: Door = Door.PORTAL, **more: Any) -> Principal:
-    """Somebody linked, with nothing but that."""
+    """Somebody linked, with nothing but that, who has just signed in."""
+    more = {"roles_us": stage.clock.now_us(), **more}
     return signed_in(login, door, person(stage.world.github.person(login).id, login), **more)
 
 
