@@ -175,11 +175,10 @@ def _between(running: Release, facts: Facts) -> Any:
 
 def _said(part: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, str]:
     before, after = was.get(part), now.get(part)
-    if part == "checks":
-        return _said_checks(before, after)
     say = {"release": _release, "soak": _verified, "commits": _range, "skipped": _rules, "where": _where}.get(part)
-    said = (say(value) if say is not None else _short(value) for value in (before, after))
-    first, second = said
+    first, second = (say(value) if say is not None else _short(value) for value in (before, after))
+    if part == "checks":
+        first, second = _said_checks(before, after)
     # Equal words for different values would be no explanation; the value itself always differs.
     return (first, second) if first != second else (_hash(before), _hash(after))
 

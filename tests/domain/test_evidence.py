@@ -142,6 +142,12 @@ def test_rule_10_the_parts_that_differ_are_told_and_no_others(was: dict[str, Any
     assert (evidence.hash_of(was) == evidence.hash_of(now)) is not bool(differing)
 
 
+def test_rule_33_the_same_check_of_another_app_is_told_as_another() -> None:
+    was, now = ({**parts(), "checks": [["scan", app, 1, "success"]]} for app in (1, 2))
+    [change] = evidence.changes(was, now)
+    assert change["was"] != change["now"]
+
+
 def test_of_a_request_without_parts_no_difference_can_be_told() -> None:
     assert evidence.changes({}, parts()) == ()
 
