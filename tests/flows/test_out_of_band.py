@@ -60,14 +60,16 @@ async def test_rule_32_a_success_in_production_without_our_decision_is_an_incide
     before = len(stage.world.arm.effects)
     made = await stage.sim.someone_deploys(REPOSITORY, "olga", "production", pull["merge_commit_sha"])
     await stage.settle()
-    assert [row.body.get("reported", False) for row in await rows(stage)] == [False, True]
+    # GitHub promises no order: the deployment may be heard of before its success or by it (rule 25).
+    told = [row.body.get("reported", False) for row in await rows(stage)]
+    assert told in ([False, True], [True])
     shown = await check(stage, "miso / production / out of band")
     assert shown["conclusion"] == "neutral"
     assert shown["title"].startswith("Production incident")
     assert "`olga`" in shown["summary"]
     await stage.sim.someone_reports(REPOSITORY, "olga", made["id"])
     await stage.settle()
-    assert len(await rows(stage)) == 2, "said once, however often it is reported"
+    assert len(await rows(stage)) == len(told), "said once, however often it is reported"
     assert len(stage.world.arm.effects) == before
 
 
