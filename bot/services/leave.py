@@ -93,17 +93,26 @@ async def to_deploy(miso: Miso, place: Place, bound: Bound, running: Running) ->
     """The yes for exactly this application, environment, commit and run, or `Undecided`."""
     carrying = await _carrying(miso, bound, running.commit)
     if carrying is not None:
-        decision = await _of_promotion(miso, place, bound, carrying, running)
-        if not decision.allowed:
-            raise Undecided(await whereabouts.held(miso, bound, running.commit) or refusal_of(decision), decision.rules)
-        return Leave(release=carrying.request.release, promotion=carrying)
+        return await _carried(miso, place, bound, carrying, running)
     release, missing = await _release(miso, place, bound, running)
     ask = Ask(cause="exchange", principal=running.principal, origin=place.origin, release=release)
     decision = await promotions.explain(miso, ask, place, bound.application, bound.environment)
     if not decision.allowed or release is None:
+        carrying = await _carrying(miso, bound, running.commit)
+        if carrying is not None:
+            # Somebody asked for the very same while this was decided: it stands in its own way.
+            return await _carried(miso, place, bound, carrying, running)
         held = await whereabouts.held(miso, bound, running.commit)
         raise Undecided(held or missing or _why(decision, bound), decision.rules)
     return Leave(release=release)
+
+
+async def _carried(miso: Miso, place: Place, bound: Bound, carrying: Promotion, running: Running) -> Leave:
+    """By the promotion that carries it, which people or the policy have let in."""
+    decision = await _of_promotion(miso, place, bound, carrying, running)
+    if not decision.allowed:
+        raise Undecided(await whereabouts.held(miso, bound, running.commit) or refusal_of(decision), decision.rules)
+    return Leave(release=carrying.request.release, promotion=carrying)
 
 
 async def promote(miso: Miso, principal: Principal, place: Place, bound: Bound, running: Running) -> Outcome:
