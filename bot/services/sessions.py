@@ -98,8 +98,10 @@ def keep(miso: Miso, key: str, session: Session, *, version: int = 0) -> Keep:
 
 
 async def of_person(miso: Miso, subject: str) -> Sequence[Kept]:
-    """Everything that somebody is signed in by: browsers and command lines."""
+    """Everything that somebody is signed in by: browsers and command lines. Whoever never signed in has none."""
     found: list[Kept] = []
+    if not subject:
+        return found  # to the store an owner without a name is anybody
     for kind in (KIND, devices.FAMILY):
         after = ""
         while page := await miso.store.kept_by(kind, owner=subject, after=after, limit=_PAGE):

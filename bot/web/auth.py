@@ -6,6 +6,7 @@ is asked here, where the cookie is believed, so that no door can forget it. What
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
@@ -25,6 +26,7 @@ from bot.web.peers import counted
 
 CSRF_HEADER: Final = "X-Miso-Csrf"
 """For requests of a browser that are no forms."""
+FORM: Final = "application/x-www-form-urlencoded"
 _PURPOSE: Final = "csrf"
 _KNOWN: Final = web.RequestKey("principal", Principal)
 
@@ -60,9 +62,28 @@ def csrf_of(miso: Miso, principal: Principal) -> str:
     return miso.oidc.stamp(_PURPOSE, principal.session)
 
 
-def cookie_of(miso: Miso, request: web.Request) -> str:
-    """What the session cookie holds; "" without one."""
-    return request.cookies.get(cookie_name(miso), "")
+def cookie_of(miso: Miso, request: web.Request, what: str = "") -> str:
+    """What the cookie of that name holds; "" unless it is there exactly once.
+
+    Read strictly, pair by pair as browsers write them: a reader that is more generous finds one in the value of
+    another, which a host beside ours can set, and `__Host-` would be in vain.
+    https://www.rfc-editor.org/rfc/rfc6265#section-4.2.1
+    """
+    pairs = [pair.strip(" ") for line in request.headers.getall("Cookie", []) for pair in line.split(";")]
+    own = f"{cookie_name(miso, what)}="
+    found = [pair.removeprefix(own).strip('"') for pair in pairs if pair.startswith(own)]
+    return found[0] if len(found) == 1 else ""
+
+
+async def form_of(request: web.Request) -> Mapping[str, str]:
+    """What was typed into a form of ours; nothing for any other kind of body. Raises Refused for what is no text."""
+    if request.content_type != FORM:
+        return {}
+    try:
+        sent = await request.post()
+    except (ValueError, LookupError):
+        raise refusal(Code.REQUEST_MALFORMED, word="the form") from None
+    return {name: value for name, value in sent.items() if isinstance(value, str)}
 
 
 def cookie_name(miso: Miso, what: str = "") -> str:
@@ -101,10 +122,7 @@ async def _of_header(miso: Miso, request: web.Request, given: list[str]) -> Prin
 
 async def _from_our_page(miso: Miso, request: web.Request, principal: Principal) -> None:
     """Raises Refused unless the form carries what this session's pages carry. The guard asked where it came from."""
-    sent = request.headers.get(CSRF_HEADER, "")
-    if not sent and request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        said = (await request.post()).get(CSRF_FIELD, "")
-        sent = said if isinstance(said, str) else ""
+    sent = request.headers.get(CSRF_HEADER, "") or (await form_of(request)).get(CSRF_FIELD, "")
     if not miso.oidc.stamped(_PURPOSE, principal.session, sent):
         await refusing.note(
             miso,

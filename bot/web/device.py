@@ -61,8 +61,8 @@ def routes(miso: Miso) -> list[web.RouteDef]:
         who = await auth.require(miso, request)
         if who.door is not Door.PORTAL:
             raise refusal(Code.DOOR_REFUSED)
-        form = await request.post()
-        code, said = (str(form.get(name, ""))[:_MOST_CODE] for name in ("code", "answer"))
+        form = await auth.form_of(request)
+        code, said = (form.get(name, "")[:_MOST_CODE] for name in ("code", "answer"))
         try:
             return await (_decide(miso, who, code, said) if said else _confirm(miso, who, code))
         except Refused as fault:

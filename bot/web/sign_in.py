@@ -46,7 +46,7 @@ def routes(miso: Miso) -> list[web.RouteDef]:
         found = await signing_in.finish(
             miso,
             answer,
-            browser=request.cookies.get(auth.cookie_name(miso, "-signin"), ""),
+            browser=auth.cookie_of(miso, request, "-signin"),
             cookie=auth.cookie_of(miso, request),
             agent=request.headers.get("User-Agent", ""),
         )
@@ -61,7 +61,9 @@ def routes(miso: Miso) -> list[web.RouteDef]:
         who = await auth.maybe(miso, request)
         if who is None:
             return _gone(miso, everywhere=False)
-        which = str((await request.post()).get("session", "") or who.session)
+        if not who.session:
+            raise refusal(Code.DOOR_REFUSED)
+        which = (await auth.form_of(request)).get("session", "") or who.session
         if which == "all":
             await sessions.end_all(miso, who)
             return _gone(miso, everywhere=True)
