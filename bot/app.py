@@ -13,6 +13,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -34,7 +35,7 @@ from bot.oidc.sign_in import EntraSignIn
 from bot.oidc.verify import SubjectReader
 from bot.oidc.window import OidcWindow
 from bot.probe import ProbeWindow
-from bot.services import policies, registering
+from bot.services import policies, refusing, registering
 from bot.settings import Settings
 from bot.store.sealing import Seal
 from bot.store.sqlite import SqliteStore
@@ -233,6 +234,7 @@ def application(miso: Miso, settings: Settings) -> web.Application:
         token_requests_per_minute=settings.token_requests_per_minute,
         sign_in_requests_per_minute=settings.sign_in_requests_per_minute,
         api_requests_per_minute=settings.api_requests_per_minute,
+        turned_away=partial(refusing.note, miso, door="form"),
     )
     app = web.Application(client_max_size=guard.MOST_BYTES, middlewares=guard.middlewares(decided))
 

@@ -144,6 +144,8 @@ class Approval:
     comment_id: int = 0
     comment_hash: str = ""
     """SHA-256 of the comment that said so; at the effect it must still say the same (rule 4)."""
+    subject: str = ""
+    """Who gave it, where they signed in elsewhere: it counts while that identity is this account."""
     kept_from: str = ""
     """Stream of the earlier request that it was given to, where the policy lets it carry over."""
     void: str = ""
@@ -328,6 +330,7 @@ def _approved(state: Promotion, row: Row) -> Promotion:
         cause=str(body.get("cause", "")),
         comment_id=int(body.get("comment", 0)),
         comment_hash=str(body.get("comment_hash", "")),
+        subject=str(body.get("subject", "")),
         kept_from=str(body.get("kept_from", "")),
     )
     state = replace(state, approvals=(*state.approvals, approval))

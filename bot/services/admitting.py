@@ -16,7 +16,7 @@ from bot.domain.messages import refusal, refusal_of
 from bot.domain.model import Environment, NewRow
 from bot.domain.promotion import Approval, Kind, Promotion, rules_as_body
 from bot.errors import Refused, Transient
-from bot.services import access, approvals, knowledge, promotions
+from bot.services import access, approvals, knowledge, links, promotions
 from bot.services.access import Origin
 from bot.services.knowledge import Known
 
@@ -52,11 +52,12 @@ async def admit(miso: Miso, promotion: Promotion, environment: Environment) -> N
 async def judged(miso: Miso, promotion: Promotion, environment: Environment) -> Decision:
     """The decision that `admit` takes, asked by whoever must know whether it would be let through now. Writes nothing.
 
-    Raises Refused where a comment that it rests on was taken back, Transient where GitHub does not answer.
+    Raises Refused where a word that it rests on counts no longer, Transient where GitHub does not answer.
     """
     asked = await promotions.asked_again(miso, promotion, environment)
-    if await _taken_back(miso, promotion, environment) is not None:
-        raise refusal(Code.EDITED_COMMENT)
+    void = await _taken_back(miso, promotion, environment)
+    if void is not None:
+        raise refusal(Code(str(void.body["code"])))
     decision, _ = await _decide(miso, promotion, environment, asked)
     return decision
 
@@ -95,7 +96,8 @@ async def _still_as_typed(promotion: Promotion, repository: Repository) -> None:
 
 
 async def _taken_back(miso: Miso, promotion: Promotion, environment: Environment) -> NewRow | None:
-    """The row for an approval whose comment was edited or deleted since: it no longer counts (rule 4)."""
+    """The row for an approval that no longer counts: its comment was edited or deleted since (rule 4), or whoever gave
+    it is not taken for that account any more (rule 9)."""
     request = promotion.request
     origin = Origin(installation_id=request.installation_id, repository_id=request.release.repository_id)
     repository = access.facts_of(miso, origin)
@@ -103,9 +105,17 @@ async def _taken_back(miso: Miso, promotion: Promotion, environment: Environment
     said = await asyncio.gather(*(_says_so(repository, approval) for approval in typed))
     for approval, still in zip(typed, said, strict=True):
         if not still:
-            body = {"approver": approval.actor.id, "login": approval.actor.login, "code": Code.EDITED_COMMENT}
-            return _row(Kind.VOIDED, promotion, environment, body)
+            return _void(promotion, environment, approval, Code.EDITED_COMMENT)
+    for approval in promotion.approvals:
+        linked = await links.of(miso, approval.subject) if approval.subject else None
+        if approval.subject and (linked is None or linked.actor.id != approval.actor.id):
+            return _void(promotion, environment, approval, Code.NOT_LINKED)
     return None
+
+
+def _void(promotion: Promotion, environment: Environment, approval: Approval, code: Code) -> NewRow:
+    body: dict[str, object] = {"approver": approval.actor.id, "login": approval.actor.login, "code": code}
+    return _row(Kind.VOIDED, promotion, environment, body)
 
 
 async def _says_so(repository: Repository, approval: Approval) -> bool:

@@ -55,6 +55,7 @@ async def approve(miso: Miso, stream: str, word: Word, origin: Origin, *, commit
         "cause": word.cause,
         "comment": word.comment_id,
         "comment_hash": word.comment_hash,
+        "subject": word.principal.subject,
     }
 
     def decide(now: Promotion | None) -> Sequence[NewRow]:

@@ -51,6 +51,11 @@ async def promote(miso: Miso, principal: Principal, wanted: Wanted) -> Seen:
     """Ask for a release in an environment. Raises `Undecided` with every rule where nothing came of it."""
     if principal.grant is not None:
         return await _by_workflow(miso, principal, principal.grant, wanted)
+    environment = await miso.store.environment(wanted.environment_id)
+    if environment is not None:
+        # Before anything is looked up for them: GitHub's patience belongs to those who may ask (rule 15).
+        deed = Deed.ROLL_BACK if wanted.rollback else Deed.PROMOTE
+        await authorize(miso, principal, deed, about(environment))
     place, bound = await leave.where(miso, wanted.application_id, wanted.environment_id)
     release = await _meant(miso, place, bound, wanted)
     ask = Ask(

@@ -63,6 +63,7 @@ def _approved(approval: Approval, environment: Environment, row: NewRow, stream:
         "cause": approval.cause,
         "comment": approval.comment_id,
         "comment_hash": approval.comment_hash,
+        "subject": approval.subject,
         "kept_from": stream,
         "at_us": approval.at_us,
     }

@@ -238,7 +238,8 @@ def _claims(miso: Miso, bound: Bound, running: Running, spent: str) -> DeployCla
 async def _remember(miso: Miso, trace: Trace, no: Refused) -> None:
     """A row for a refusal, once for each reason, and the subject token spent where the engine said no."""
     recently = miso.clock.now_us() - MINUTE_US
-    if trace.bound is None and await miso.store.count(Note.EXCHANGE_REFUSED, recently) >= MOST_REFUSALS:
+    written = await miso.store.count(Note.EXCHANGE_REFUSED, recently, actor_id=SYSTEM.id) if trace.bound is None else 0
+    if written >= MOST_REFUSALS:
         return
     spends = trace.spends if isinstance(no, Undecided) and no.final else None
     code, running = trace.code or no.code, trace.running

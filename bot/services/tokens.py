@@ -21,7 +21,7 @@ from bot.domain.identity import Deed, Door, Grant, Principal, Resource
 from bot.domain.messages import refusal
 from bot.domain.model import Actor, Keep, Kept
 from bot.errors import Refused, Transient
-from bot.services import journal, notes, whereabouts
+from bot.services import journal, notes, refusing, whereabouts
 from bot.services.authorization import about, authorize
 from bot.services.bearer import key_of
 from bot.services.leave import starter
@@ -183,16 +183,17 @@ async def introspect(miso: Miso, token: str, *, bearer: str = "", asker: Princip
     Everybody else, and whoever asks about anything that opens nothing, learns that it is not active and no more.
     https://www.rfc-editor.org/rfc/rfc7662#section-2.2
     """
-    itself = bool(bearer) and hmac.compare_digest(bearer.encode(), token.encode())
+    itself = bool(bearer) and hmac.compare_digest(key_of(bearer).encode(), key_of(token).encode())
     try:
-        if not itself:
-            if asker is None:
-                return {"active": False}
-            await authorize(miso, asker, Deed.READ_TOKENS, Resource())
-        own = miso.oidc.read_own(token)
-        bound = await _known(miso, await miso.store.kept(KIND, own.token_hash), own.deploy.environment_id)
-        if await whereabouts.held(miso, bound, own.deploy.commit) is not None:
-            return {"active": False}
+        async with refusing.noted(miso, door="introspect", principal=asker, token=key_of(token)):
+            if not itself:
+                if asker is None:
+                    raise refusal(Code.NOT_SIGNED_IN)
+                await authorize(miso, asker, Deed.READ_TOKENS, Resource())
+            own = miso.oidc.read_own(token)
+            bound = await _known(miso, await miso.store.kept(KIND, own.token_hash), own.deploy.environment_id)
+            if (held := await whereabouts.held(miso, bound, own.deploy.commit)) is not None:
+                raise held
     except Refused:
         return {"active": False}
     said = own.deploy

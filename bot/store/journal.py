@@ -151,7 +151,12 @@ def newest(db: Connection, name: str, kind: str) -> Row | None:
 
 
 def count(db: Connection, kind: str, since_us: int, actor_id: int | None, stream_prefix: str) -> int:
-    """By account through the index on accounts; by stream alone through the one on streams."""
+    """By account through the index on accounts; by stream alone through the one on streams.
+
+    Raises ValueError for neither: that would walk the whole ledger, for whoever makes us count.
+    """
+    if actor_id is None and not stream_prefix:
+        raise ValueError("what is counted names an account or streams")
     values: dict[str, str | int] = {"kind": kind, "since_us": since_us, "low": stream_prefix}
     values["high"] = stream_prefix + "\U0010ffff"
     query = statements.COUNT_OF_STREAMS

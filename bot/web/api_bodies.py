@@ -112,7 +112,8 @@ def cause_of(request: web.Request, principal: Principal) -> str:
     if key is None:
         raise refusal(Code.REQUEST_MALFORMED, word="Idempotency-Key")
     who = principal.subject or f"{principal.actor.kind}:{principal.actor.id}"
-    return f"api:{who}:{key[1]}"
+    # With the length, because some people choose their subject: where one ends and the key begins is nobody's choice.
+    return f"api:{len(who)}:{who}:{key[1]}"
 
 
 def number(request: web.Request, name: str, most: int) -> int:

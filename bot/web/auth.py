@@ -18,6 +18,7 @@ from bot.domain.messages import refusal
 from bot.domain.model import ActorKind
 from bot.errors import Refused
 from bot.services import refusing, sessions, tokens
+from bot.services.bearer import key_of
 from bot.services.devices import ACCESS_PREFIX
 from bot.web.guard import ADDRESS, LIMITS, SAFE
 from bot.web.limits import Limit
@@ -102,20 +103,24 @@ def secure(miso: Miso) -> bool:
 async def _of_header(miso: Miso, request: web.Request, given: list[str]) -> Principal:
     """Whoever a bearer token speaks for. Tries with tokens that open nothing are counted for their address."""
     scheme, _, token = given[0].partition(" ")
-    if len(given) != 1 or scheme.lower() != "bearer" or not token.strip():
-        raise refusal(Code.REQUEST_MALFORMED, word="Authorization")
     token, address = token.strip(), counted(request.get(ADDRESS, ""))
     if LIMITS in request:
         request[LIMITS].check(Limit.TOKENS, address)
+        if request.path.startswith("/api/"):
+            # Before its use is written down: what is beyond the limit leaves nothing.
+            request[LIMITS].check(Limit.API, f"token:{key_of(token)}")
     try:
+        if len(given) != 1 or scheme.lower() != "bearer" or not token:
+            raise refusal(Code.REQUEST_MALFORMED, word="Authorization")
         if not token.startswith(ACCESS_PREFIX):
             return await tokens.principal(miso, token)
         found = await sessions.of_access(miso, token)
         if found is None:
             raise refusal(Code.TOKEN_INVALID)
-    except Refused:
+    except Refused as no:
         if LIMITS in request:
             request[LIMITS].take(Limit.TOKENS, address)
+        await refusing.note(miso, no.code, door="token", token=key_of(token) if token else "")
         raise
     return found
 

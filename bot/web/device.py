@@ -35,7 +35,7 @@ def routes(miso: Miso) -> list[web.RouteDef]:
 
     @oauth
     async def authorize(request: web.Request) -> web.Response:
-        form = await read_form(request)
+        form = await read_form(miso, request)
         begun = await device_codes.begin(
             miso, form.get("client_id", ""), form.get("scope", ""), request.get(ADDRESS, "")
         )

@@ -1,4 +1,4 @@
-"""A door of the API: whoever calls is known before anything is read, and a refusal is a problem document.
+"""A door of the API: whoever calls is known before anything is read, and a refusal is a row and a problem document.
 
 Used by `bot.web.api` and `bot.web.api_access` for each of their routes, so that none is open by mistake.
 """
@@ -12,6 +12,7 @@ from aiohttp import web
 
 from bot.context import Miso
 from bot.domain.identity import Principal
+from bot.services import refusing
 from bot.web import auth
 from bot.web.problems import Handler, problem
 
@@ -23,7 +24,9 @@ def door(miso: Miso, handler: Door) -> Handler:
 
     @problem
     async def opened(request: web.Request) -> web.StreamResponse:
-        return await handler(request, await auth.require(miso, request))
+        who = await auth.require(miso, request)
+        async with refusing.noted(miso, door=who.door, principal=who):
+            return await handler(request, who)
 
     return opened
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -50,6 +50,8 @@ _HEADERS: Final[Mapping[str, str]] = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    # Not the versions of what answers, which aiohttp would name.
+    "Server": "miso",
 }
 _HSTS: Final = {"Strict-Transport-Security": "max-age=31536000"}
 
@@ -66,6 +68,8 @@ class Doors:
     token_requests_per_minute: int = 120
     sign_in_requests_per_minute: int = 30
     api_requests_per_minute: int = 600
+    turned_away: Callable[[str], Awaitable[None]] | None = None
+    """Told the code of a form that was sent from elsewhere; other refusals before a door are the log's alone."""
 
 
 def middlewares(doors: Doors) -> list[Middleware]:
@@ -99,7 +103,12 @@ def middlewares(doors: Doors) -> list[Middleware]:
 async def _answered(request: web.Request, handler: Handler, doors: Doors, own: str) -> web.StreamResponse:
     """The door's answer, or in its shape what was wrong."""
     try:
-        _admit(request, doors, own)
+        try:
+            _admit(request, doors, own)
+        except Refused as no:
+            if no.code == Code.CSRF_REFUSED and doors.turned_away is not None:
+                await doors.turned_away(no.code)
+            raise
         await _read(request)
         return await handler(request)
     except (Refused, Transient) as fault:

@@ -19,7 +19,8 @@ from bot.domain.codes import Code
 from bot.domain.identity import Principal
 from bot.domain.messages import refusal
 from bot.errors import Refused
-from bot.services import devices, exchange, recent, tokens
+from bot.services import devices, exchange, recent, refusing, tokens
+from bot.services.bearer import key_of
 from bot.services.exchange import ExchangeForm
 from bot.web import auth
 from bot.web.guard import ADDRESS
@@ -59,10 +60,11 @@ class Tokens:
         }
 
     async def token(self, request: web.Request) -> web.Response:
-        form = await read_form(request)
-        granting = self._grants.get(_needed(form, "grant_type"))
-        if granting is None:
-            raise refusal(Code.GRANT_UNSUPPORTED)
+        form = await read_form(self._miso, request)
+        async with refusing.noted(self._miso, door="oidc"):
+            granting = self._grants.get(_needed(form, "grant_type"))
+            if granting is None:
+                raise refusal(Code.GRANT_UNSUPPORTED)
         return _said(await granting(form, request.get(ADDRESS, "")))
 
     async def _exchange(self, form: Form, address: str) -> Json:
@@ -84,14 +86,14 @@ class Tokens:
         return _of_person(await devices.refresh(self._miso, _needed(form, "refresh_token"), _needed(form, "client_id")))
 
     async def introspect(self, request: web.Request) -> web.Response:
-        form = await read_form(request)
-        given, bearer = _needed(form, "token"), bearer_of(request)
+        form = await read_form(self._miso, request)
+        given, bearer = _needed(form, "token"), await bearer_of(self._miso, request)
         asker = await _asker(self._miso, request) if bearer != given else None
         return _said(await tokens.introspect(self._miso, given, bearer=bearer, asker=asker))
 
     async def revoke(self, request: web.Request) -> web.Response:
         """What is no token of ours is revoked already: the answer is the same."""
-        given = _needed(await read_form(request), "token")
+        given = _needed(await read_form(self._miso, request), "token")
         if given.startswith((devices.ACCESS_PREFIX, devices.REFRESH_PREFIX)):
             await devices.revoke(self._miso, given)
         else:
@@ -99,17 +101,23 @@ class Tokens:
         return _said({})
 
     async def assertion(self, request: web.Request) -> web.Response:
-        await read_form(request)
-        bearer = bearer_of(request)
+        await read_form(self._miso, request)
+        bearer = await bearer_of(self._miso, request)
         if not bearer:
             raise refusal(Code.NOT_SIGNED_IN)
-        holder = await tokens.principal(self._miso, bearer, use="assertion")
-        made = await exchange.assertion(self._miso, holder)
+        async with refusing.noted(self._miso, door="assertion", token=key_of(bearer)):
+            holder = await tokens.principal(self._miso, bearer, use="assertion")
+            made = await exchange.assertion(self._miso, holder)
         return _said({"assertion": made.token, "subject": made.subject})
 
 
-async def read_form(request: web.Request) -> Form:
+async def read_form(miso: Miso, request: web.Request) -> Form:
     """The parameters, each of them once. Those without a value count as left out (RFC 6749, section 3.2)."""
+    async with refusing.noted(miso, door="oidc"):
+        return await _parameters(request)
+
+
+async def _parameters(request: web.Request) -> Form:
     if request.query_string:
         raise refusal(Code.REQUEST_MALFORMED, word="the query")
     body = await request.read()
@@ -135,11 +143,12 @@ async def read_form(request: web.Request) -> Form:
     return {name: value for name, value in form.items() if value}
 
 
-def bearer_of(request: web.Request) -> str:
+async def bearer_of(miso: Miso, request: web.Request) -> str:
     """The token of the one Authorization header; "" where there is none. https://www.rfc-editor.org/rfc/rfc6750"""
     given = request.headers.getall("Authorization", [])
     if len(given) > 1:
-        raise refusal(Code.REQUEST_MALFORMED, word="Authorization")
+        async with refusing.noted(miso, door="oidc"):
+            raise refusal(Code.REQUEST_MALFORMED, word="Authorization")
     scheme, _, token = (given[0] if given else "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
