@@ -22,6 +22,8 @@ from bot.domain.codes import Code
 from bot.sim.scenarios import AUDITORS
 from tests.cli.conftest import Arrives, Desk
 
+pytestmark = pytest.mark.full
+
 
 async def test_somebody_signs_in_is_nobody_until_linked_and_then_acts_as_their_github_account(
     registered: Desk, arrives: Arrives

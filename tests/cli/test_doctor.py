@@ -18,6 +18,8 @@ from bot.services import policies
 from bot.sim.scenarios import PLACES, REPOSITORY, RESOURCE_GROUP, SITE, SUBSCRIPTION_ID
 from tests.cli.conftest import Desk
 
+pytestmark = pytest.mark.full
+
 KEYS = {"area", "check", "verdict", "found", "next"}
 
 

@@ -13,6 +13,8 @@ from bot.services import policies
 from bot.settings.fields import default_config_dir
 from tests.cli.conftest import Desk
 
+pytestmark = pytest.mark.full
+
 FILE = (default_config_dir() / "policy.yml").read_text(encoding="utf-8")
 
 

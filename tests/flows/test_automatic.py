@@ -17,6 +17,8 @@ from tests.flows.test_drift import another, by_hand, environment
 from tests.flows.trouble import quick
 from tests.flows.words import ruled, taken_over
 
+pytestmark = pytest.mark.full
+
 SOAK = 30
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from bot.domain.model import Status
 from bot.services import holds
 from bot.sim import scenarios
@@ -12,6 +14,8 @@ from tests.flows.between import card, goes_on, held_up, more_people, sticky
 from tests.flows.stage import Stage
 from tests.flows.test_gate import at_the_gate, gate, state_of
 from tests.flows.words import in_test, live, ruled, waiting
+
+pytestmark = pytest.mark.full
 
 WHY = "it leaks passwords"
 

@@ -13,6 +13,8 @@ from tests.flows.test_closures import freeze
 from tests.flows.trouble import quick
 from tests.flows.words import in_test, live, ruled
 
+pytestmark = pytest.mark.full
+
 MARK = "⚠ break-glass"
 
 

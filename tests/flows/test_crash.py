@@ -14,6 +14,8 @@ import pytest
 
 from tests.flows.apart import Apart, apart
 
+pytestmark = pytest.mark.full
+
 STAGES = ("dev", "test", "production")
 POINTS = ("before", "taken", "after")
 QUICK = {"group.put:taken", "swap:before", "swap:taken"}

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pytest
+
 from bot.context import Azure
 from bot.domain.model import Drift, Environment, Observed, Status
 from bot.services import drift, locks
@@ -13,6 +15,8 @@ from bot.services.notes import Note
 from bot.sim import scenarios
 from bot.sim.wire import Fault
 from tests.flows.stage import Stage
+
+pytestmark = pytest.mark.full
 
 PLACES = "/subscriptions/{e.subscription_id}/resourceGroups/{e.resource_group}/providers/"
 RESOURCES = {

@@ -34,6 +34,8 @@ from tests.flows.trouble import quick
 from tests.flows.words import in_test, ruled, waiting
 from tests.people import at, person
 
+pytestmark = pytest.mark.full
+
 Change = Callable[[Stage, Any], Awaitable[None]]
 
 

@@ -19,6 +19,8 @@ from bot.sim.world import Addresses
 from tests.flows.stage import staged
 from tests.flows.workflow import Workflow, working
 
+pytestmark = pytest.mark.full
+
 
 def trusting(here: Addresses) -> Mapping[str, str]:
     """One pipeline of each, for dev."""

@@ -18,6 +18,8 @@ from tests.flows.stage import Stage
 from tests.flows.test_promotion import to_production
 from tests.flows.trouble import failed_with, quick, with_rules
 
+pytestmark = pytest.mark.full
+
 GROUP, SLOT, SWAP = "arm PUT .*containerGroups", "arm PUT .*/slots/staging$", "arm POST .*/slotsswap$"
 Spoil = Callable[[Stage], object]
 

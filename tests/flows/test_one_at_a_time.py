@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from unittest.mock import patch
 
+import pytest
+
 from bot.domain.model import Status
 from bot.domain.promotion import Kind
 from bot.services import promotions, registering
@@ -11,6 +13,8 @@ from bot.sim import scenarios
 from bot.sim.scenarios import PLACES, RESOURCE_GROUP, SUBSCRIPTION_ID
 from tests.flows.stage import Stage
 from tests.flows.words import cleared
+
+pytestmark = pytest.mark.full
 
 DEV_PUT = "arm PUT .*containerGroups/shop-dev"
 

@@ -31,6 +31,8 @@ from tests.flows.stage import Stage
 from tests.flows.trouble import quick
 from tests.flows.words import in_test, live, ruled, waiting
 
+pytestmark = pytest.mark.full
+
 LONG_AGO, TO_COME = "2001-01-01T00:00:00Z", "2099-01-01T00:00:00Z"
 
 

@@ -13,6 +13,8 @@ from tests.flows.stage import Stage
 from tests.flows.trouble import quick
 from tests.flows.words import in_test, live, ruled, waiting
 
+pytestmark = pytest.mark.full
+
 HOUR = 3600
 
 
