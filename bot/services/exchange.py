@@ -40,8 +40,9 @@ ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - t
 MOST_REFUSALS = 600
 """So many rows a minute tell of refusals; beyond it only the log does. A ledger keeps what strangers send for ever."""
 MINUTE_US = 60 * SECOND
-ELSEWHERE = frozenset({Code.TRUST_REPOSITORY, Code.TRUST_PROJECT, Code.TRUST_NO_RULE})
-"""For an issuer that knows nothing of our repositories these would tell a stranger that a GUID exists (rule 20)."""
+ELSEWHERE = frozenset({Code.TRUST_PROJECT, Code.TRUST_NO_RULE})
+"""For an issuer that knows nothing of our repositories these, and whatever is wrong before any rule was looked at,
+would tell a stranger that a GUID exists (rule 20)."""
 
 
 class ExchangeForm(BaseModel):
@@ -194,12 +195,16 @@ async def _trusted(
         raise refusal(Code.GUID_NOT_BOUND)
     if of_github:
         trace.bound = bound
+    else:
+        # Whose project it is stands in no branch, so that GitHub is asked nothing for strangers, who would notice.
+        found = miso.oidc.trust.match(subject, application, environment, "")
+        if isinstance(found, Mismatch) and (not found.rule or found.code in ELSEWHERE):
+            trace.claim, trace.rule, trace.code = found.claim, found.rule, found.code
+            raise refusal(Code.GUID_NOT_BOUND)
     place = await leave.place_of(miso, bound)
-    found = miso.oidc.trust.match(subject, bound.application, bound.environment, place.identity.default_branch)
+    found = miso.oidc.trust.match(subject, application, environment, place.identity.default_branch)
     if isinstance(found, Mismatch):
         trace.claim, trace.rule, trace.code = found.claim, found.rule, found.code
-        if not of_github and found.code in ELSEWHERE:
-            raise refusal(Code.GUID_NOT_BOUND)
         raise refusal(found.code, **found.values)
     trace.bound, trace.rule = bound, found.rule
     return place, bound, found
@@ -254,22 +259,25 @@ async def _remember(miso: Miso, trace: Trace, no: Refused) -> None:
         "attempt": running.run_attempt if running is not None else 0,
         "rules": [rule.rule for rule in no.rules if not rule.passed] if isinstance(no, Undecided) else [],
     }
-    stream = journal.stream_id("exchange", trace.token)
-    rows = await miso.store.stream(stream)
-    if spends is None and any(row.body["code"] == code for row in rows):
-        return
-    await notes.write(
-        miso,
-        stream,
-        rows,
-        Note.EXCHANGE_REFUSED,
-        running.actor if running is not None else SYSTEM,
-        body,
-        application_id=trace.bound.application.id if trace.bound is not None else "",
-        environment_id=trace.bound.environment.id if trace.bound is not None else "",
-        keep=(spends,) if spends is not None else (),
-        show=False,
-    )
+    stream, bound = journal.stream_id("exchange", trace.token), trace.bound
+    for _ in range(journal.RACES):
+        rows = await miso.store.stream(stream)
+        spent = spends is None or await miso.store.kept(SPENT, spends.key) is not None
+        if spent and any(row.body["code"] == code for row in rows):
+            return
+        if await notes.write(
+            miso,
+            stream,
+            rows,
+            Note.EXCHANGE_REFUSED,
+            running.actor if running is not None else SYSTEM,
+            body,
+            application_id=bound.application.id if bound is not None else "",
+            environment_id=bound.environment.id if bound is not None else "",
+            keep=(spends,) if spends is not None and not spent else (),
+            show=False,
+        ):
+            return
 
 
 async def assertion(miso: Miso, principal: Principal) -> Assertion:

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from bot.domain.identity import Door, Principal
-from bot.domain.model import Actor, ActorKind, Row
-from bot.services import links, sessions
+from bot.domain.model import Actor, ActorKind
+from bot.services import sessions
 from bot.services.bearer import key_of
 from bot.services.notes import Note
-from bot.services.people import without
 from bot.web import auth
 from bot.web.api_bodies import cause_of
 from tests.flows.signed_in import browses, signs_in
 from tests.flows.stage import Stage, staged
 from tests.flows.test_api_people import waiting_in_production
+from tests.flows.test_exchange_elsewhere import trusting
 from tests.flows.workflow import Workflow, working
 from tests.hostile.bytes import send
+from tests.hostile.trick import NOWHERE
 
 FORM = ("Content-Type", "application/x-www-form-urlencoded")
 
@@ -224,41 +224,30 @@ async def test_rule_16_whoever_is_turned_away_stands_in_the_ledger(workflow: Wor
     assert not [secret for secret in (*workflow.tokens, bob["Cookie"]) if secret in written]
 
 
-# --- what was proven, and is no more ---------------------------------------------------------------------------------
+# --- what exists and what does not -----------------------------------------------------------------------------------
 
 
-async def approved_by_bob(workflow: Workflow) -> tuple[str, Row]:
-    """In a browser, while GitHub's silence keeps the effect from beginning."""
-    stage = workflow.stage
-    _, stream = await waiting_in_production(stage)
-    await stage.sim.add_fault("registry .*", "status", status=503, times=None, skip=2)
-    done = await workflow.call("POST", f"/api/v1/promotions/{stream}/approve", {}, **await browses(stage, "bob"))
-    assert (done.status, done.body["status"]) == (200, "approved"), done.body
-    return stream, (await stage.miso.store.stream(stream))[-1]
-
-
-async def goes_on(stage: Stage) -> Any:
-    await stage.sim.clear_faults()
-    stage.clock.pass_(601)
-    await stage.settle()
-    return await stage.latest("production")
-
-
-async def test_rule_09_an_approval_ends_with_the_link_that_made_it_somebodys(workflow: Workflow) -> None:
-    """Whoever was taken for Bob by mistake approved; when that is put right, nobody has approved."""
-    stage = workflow.stage
-    _, row = await approved_by_bob(workflow)
-    subject = "entra:tenant:bob"
-    assert row.body["subject"] == subject
-    kept = await stage.miso.store.kept(links.LINK, key_of(subject))
-    assert kept is not None
-    assert await stage.miso.store.keep(without(kept))
-    latest = await goes_on(stage)
-    assert (latest.status, latest.approvals) == ("requested", ())
-    assert [each.void for each in latest.voided] == ["not_linked"]
-    assert await stage.runs("production") == ""
-
-
-async def test_rule_09_an_approval_that_is_still_its_givers_goes_on(workflow: Workflow) -> None:
-    await approved_by_bob(workflow)
-    assert (await goes_on(workflow.stage)).status == "live"
+async def test_rule_20_a_stranger_of_a_shared_issuer_cannot_tell_our_guids_from_invented_ones(tmp_path: Path) -> None:
+    """Anybody has a project there: neither what is wrong nor how long it takes may tell that a GUID is somebody's."""
+    async with staged(tmp_path, trusting=trusting, judged=False) as stage, working(stage) as workflow:
+        before = len(await stage.sim.exchanges(server="github"))
+        await stage.sim.add_fault("github .*", "status", status=500, times=None)
+        for more in (
+            {},
+            {"environment": None},
+            {"environment": "production"},
+            {"claims": {"sha": "main"}},
+            {"claims": {"ref_type": None}},
+            {"namespace_id": 73},
+            {"ref": "feature"},
+        ):
+            given = {"environment": "dev", "audience": stage.url, "sha": "a" * 40, "project_id": 99, **more}
+            answers = []
+            for ids in ({}, {"application_id": NOWHERE}, {"environment_id": NOWHERE}):
+                token = str((await stage.sim.call("gitlab.token", **given))["token"])
+                answers.append(await workflow.exchange(token, **ids))
+            assert {(each.status, each.code) for each in answers} == {(400, "guid_not_bound")}, more
+            assert len({str(each.body) for each in answers}) == 1, more
+        assert len(await stage.sim.exchanges(server="github")) == before
+        told = {str(row.body["code"]) for row in await workflow.rows(Note.EXCHANGE_REFUSED)}
+        assert {"trust_project", "trust_environment", "trust_environment_missing", "token_claim_missing"} <= told
