@@ -7,7 +7,7 @@ JOBS   ?= 2
 BIN     := $(VENV)/bin
 LOCK    := .ci/requirements.lock
 DEVLOCK := .ci/requirements-dev.lock
-SERVERS := docker-registry
+SERVERS := docker-registry nodejs npm
 PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST  := $(BIN)/python -m pytest -n $(JOBS)
 # The same lock on every system and every Python that is supported; no line of it names a host or this machine.
@@ -42,7 +42,7 @@ static: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev ## measure, and write docs/benchmarks.md
 	@$(BIN)/python -m tests.bench
 
-services: ## install the servers that the slow tests talk to (Debian packages)
+services: ## install what the slow tests talk to (Debian packages)
 	@missing=""; for each in $(SERVERS); do command -v $$each > /dev/null || missing="$$missing $$each"; done; \
 	test -z "$$missing" && exit 0; \
 	if [ "$$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then \
