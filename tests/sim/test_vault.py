@@ -171,7 +171,7 @@ async def test_identity_without_a_role_is_refused_and_one_that_is_gone_has_no_to
 
 
 async def test_a_busy_vault_is_asked_again(host: Host) -> None:
-    busy = Fault("vault POST .*/create", "status", status=429, headers={"Retry-After": "0"}, skip=1)
+    busy = Fault("vault POST .*/create", "status", status=429, headers={"Retry-After": "0"})
     host.world.wire.faults.append(busy)
     await host.client().create_ec_key("issuer")
     assert busy.struck == 1
