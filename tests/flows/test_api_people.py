@@ -14,6 +14,8 @@ from tests.flows.signed_in import browses, signs_in
 from tests.flows.stage import Stage
 from tests.flows.workflow import Workflow, working
 
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture
 async def workflow(stage: Stage) -> AsyncIterator[Workflow]:

@@ -9,12 +9,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from bot.domain.model import Stage as Where
 from bot.domain.model import Status
 from bot.domain.rules import Freeze
 from tests.flows.between import approved_but_waiting, card, goes_on, refused, sticky
 from tests.flows.stage import Stage
 from tests.flows.words import in_test, live, ruled, waiting
+
+pytestmark = pytest.mark.full
 
 REASON = "nobody is on call"
 

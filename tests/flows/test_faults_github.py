@@ -13,6 +13,8 @@ from bot.sim.wire import Fault
 from tests.flows.stage import Stage
 from tests.flows.trouble import quick, waited_out
 
+pytestmark = pytest.mark.full
+
 WRITES = {
     "deployment": "github POST .*/deployments$",
     "status": "github POST .*/deployments/[0-9]+/statuses$",

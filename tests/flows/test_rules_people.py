@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bot.domain.model import Status
 from bot.services.notes import Note
 from bot.sim import scenarios
@@ -11,6 +13,8 @@ from bot.sim.scenarios import REPOSITORY
 from tests.flows.stage import Stage, staged
 from tests.flows.trouble import with_rules
 from tests.flows.words import in_test, replies, rows, types, waiting, written
+
+pytestmark = pytest.mark.full
 
 
 async def test_rule_04_an_edited_comment_is_no_command_and_a_command_that_was_edited_is_not_carried_out(
