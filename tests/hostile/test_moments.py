@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import jwt
 import pytest
 
 from bot.domain.model import Row
+from bot.domain.model import Stage as Where
 from bot.errors import Refused
-from bot.services import exchange, links
+from bot.oidc.opening import open_rings
+from bot.services import exchange, journal, links
 from bot.services.bearer import key_of
 from bot.services.exchange import ExchangeForm
 from bot.services.notes import Note
@@ -20,7 +24,8 @@ from bot.sim.scenarios import APPLICATION_ID, SUBSCRIPTION_ID
 from tests.flows.signed_in import browses
 from tests.flows.stage import Stage, staged
 from tests.flows.test_api_people import waiting_in_production
-from tests.flows.workflow import ID_TOKEN, Workflow, working
+from tests.flows.words import ruled
+from tests.flows.workflow import ID_TOKEN, Answer, Workflow, working
 
 
 @pytest.fixture
@@ -75,6 +80,72 @@ async def test_rule_30_a_no_spends_the_token_though_another_no_was_quicker(workf
     assert (await workflow.exchange(token, "production")).code == "token_replayed"
     codes = [row.body["code"] for row in await workflow.rows(Note.EXCHANGE_REFUSED)]
     assert codes == ["trust_environment", "no_decision", "token_replayed"]
+
+
+async def test_one_person_at_two_doors_at_once_is_one_approval(workflow: Workflow) -> None:
+    stage = workflow.stage
+    await ruled(stage, Where.PRODUCTION, approvals=2)
+    pull, stream = await waiting_in_production(stage)
+    bob, path = await browses(stage, "bob"), f"/api/v1/promotions/{stream}/approve"
+    await asyncio.gather(
+        *(workflow.call("POST", path, {}, **bob) for _ in range(4)),
+        stage.says("bob", "/approve", on=pull["number"]),
+    )
+    latest = await stage.latest("production")
+    assert (latest.status, len(latest.approvals)) == ("requested", 1)
+
+
+async def test_of_a_yes_and_a_no_at_once_the_no_holds(workflow: Workflow) -> None:
+    """Whichever was written first: nothing reaches production that anybody has rejected before it began."""
+    stage = workflow.stage
+    _, stream = await waiting_in_production(stage)
+    bob, path = await browses(stage, "bob"), f"/api/v1/promotions/{stream}"
+    answers = await asyncio.gather(
+        workflow.call("POST", f"{path}/approve", {}, **bob), workflow.call("POST", f"{path}/reject", {}, **bob)
+    )
+    await stage.settle()
+    assert (await stage.latest("production")).status == "rejected", [each.body for each in answers]
+    assert await stage.runs("production") == ""
+
+
+async def test_a_token_that_is_ended_while_it_is_used_opens_nothing_afterwards(workflow: Workflow) -> None:
+    stage, built = workflow.stage, await workflow.builds("Add cart")
+    token = await workflow.token("dev", built["run"])
+    answers = await asyncio.gather(
+        *(workflow.call("GET", "/api/v1/me", token=token) for _ in range(5)),
+        workflow.post("/oidc/revoke", {"token": token}),
+        *(workflow.call("GET", "/api/v1/me", token=token) for _ in range(5)),
+    )
+    assert {(each.status, each.code) for each in answers} <= {(200, ""), (401, "token_revoked")}
+    assert (await workflow.call("GET", "/api/v1/me", token=token)).code == "token_revoked"
+    rows = await stage.miso.store.stream(journal.stream_id("token", key_of(token)))
+    assert [row.kind for row in rows].count(Note.TOKEN_REVOKED) == 1
+
+
+async def test_no_request_fails_while_keys_turn_and_what_ran_out_is_removed(workflow: Workflow) -> None:
+    stage, built = workflow.stage, await workflow.builds("Add cart")
+    token, path = await workflow.token("dev", built["run"]), stage.settings.keys_dir
+    operator = await open_rings(path, issuer=stage.url, now_us=stage.clock.now_us)
+    ready = [await workflow.id_token("dev", built["run"]) for _ in range(6)]
+    stage.clock.pass_(61)  # so often a controller looks at its keys
+    answers = await asyncio.gather(
+        operator.token.rotate(at_once=True),
+        *(workflow.exchange(each) for each in ready[:3]),
+        stage.miso.oidc.tend(),
+        stage.miso.store.purge(),
+        *(workflow.exchange(each) for each in ready[3:]),
+        stage.miso.oidc.tend(),
+        workflow.call("GET", "/api/v1/me", token=token),
+    )
+    given = [each for each in answers if isinstance(each, Answer)]
+    assert [each.status for each in given] == [200] * 7
+    stage.clock.pass_(61)
+    await stage.miso.oidc.tend()
+    later = await workflow.token("dev", built["run"])
+    kids = {jwt.get_unverified_header(each)["kid"] for each in (token, later)}
+    assert len(kids) == 2, "the key has turned"
+    for each in (token, later, *(each.body["access_token"] for each in given[:6])):
+        assert (await workflow.call("GET", "/api/v1/me", token=each)).status == 200
 
 
 # --- what was proven, and is no more ---------------------------------------------------------------------------------
