@@ -76,14 +76,17 @@ async def write(
     inbox_done: str = "",
     keep: Sequence[Keep] = (),
     show: bool = True,
+    head: int = 0,
 ) -> bool:
     """Append one row behind `after`, the rows read before. False when somebody else was quicker; then read again.
+
+    `head`: the number of the last row, in place of `after`, where a story grows too long to be read for each row.
 
     `state` is the environment's as it was read before: what the row makes of it is written in the same transaction,
     unless it was changed meanwhile. `keep` is what expires, and stands or falls with the row.
     """
     row = NewRow(kind=kind, actor=actor, application_id=application_id, environment_id=environment_id, body=body)
-    seq, now = len(after) + 1, miso.clock.now_us()
+    seq, now = (head or len(after)) + 1, miso.clock.now_us()
     changed = environment_story.apply(state, as_row(row, stream, seq, now)) if state is not None else None
     append = Append(stream=stream, seq=seq, rows=(row,), at_us=now, environment=changed, show=show)
     written = await (

@@ -157,8 +157,10 @@ async def _known(miso: Miso, kept: Kept | None, environment_id: str) -> Bound:
 async def write_use(miso: Miso, grant: Grant, actor: Actor, kind: Note, use: str) -> None:
     """One row more in the token's story."""
     stream, body = stream_of(grant.token_hash), {"token": grant.token_hash, "use": use}
-    for _ in range(journal.RACES):
-        rows = await miso.store.stream(stream)
+    for again in range(journal.RACES):
+        # As a rule the last row is a use, or that it was issued: a token that is used a lot has a long story.
+        last = None if again else await miso.store.newest(stream, Note.TOKEN_USED)
+        rows = await miso.store.stream(stream) if again else ()
         if await notes.write(
             miso,
             stream,
@@ -169,6 +171,7 @@ async def write_use(miso: Miso, grant: Grant, actor: Actor, kind: Note, use: str
             application_id=grant.application_id,
             environment_id=grant.environment_id,
             show=False,
+            head=0 if again else last.seq if last is not None else 1,
         ):
             return
     raise Transient(Code.STORE_UNAVAILABLE, "Too many writers wanted the same place in the journal.")
