@@ -100,6 +100,10 @@ UNLINKED = frozenset({Deed.LOOK, Deed.LINK})
 """What somebody may do who signed in elsewhere and was not proven to be a GitHub account."""
 
 
+OF_CONSEQUENCE = frozenset({Deed.APPROVE, Deed.LINK_OTHERS})
+"""What may release something to production: a yes, and the word on who somebody is, which makes another's yes."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Authorized:
     """Somebody may do this, as of now. Made by `judge` alone."""
@@ -134,7 +138,7 @@ def judge(
     no = barred(principal, deed, resource, now_us, listed_apps)
     if no is not None:
         return no
-    if principal.device and deed is Deed.APPROVE and not by_device(resource.stage, demanded):
+    if principal.device and deed in OF_CONSEQUENCE and not by_device(resource.stage, demanded):
         return Code.DEVICE_MAY_NOT_APPROVE
     found = Authorized(principal=principal, deed=deed, resource=resource, roles=roles, permission=permission)
     if principal.actor.kind is not ActorKind.PERSON or deed is Deed.LINK:

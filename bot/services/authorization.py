@@ -18,7 +18,7 @@ from bot.domain.decision import Standing
 from bot.domain.identity import Deed, Principal, Resource, Role
 from bot.domain.messages import refusal
 from bot.domain.model import Environment, Permission, Release, Stage
-from bot.domain.rules import PolicySet
+from bot.domain.rules import Policy, PolicySet
 from bot.errors import Refused
 from bot.services import access, policies
 from bot.services.access import Origin, Place
@@ -108,6 +108,8 @@ class _Case:
     def judged(self, standing: Standing, *, stale: bool = False) -> Authorized | Code:
         now_us, resource, known = self.miso.clock.now_us(), self.resource, self.known
         demanded = known.at(resource.environment_id, resource.stage) if known and resource.stage else None
+        if known and self.deed is Deed.LINK_OTHERS:
+            demanded = _strictest(known)
         fresh = now_us - self.principal.roles_us <= self.miso.rules.roles_minutes * 60e6
         return rules.judge(
             self.principal,
@@ -140,6 +142,15 @@ class _Case:
             if no.code is not None:
                 return refusal(no.code, **no.values)
         return _refused(code, self.resource)
+
+
+def _strictest(known: PolicySet) -> Policy | None:
+    """Of production's policies one that takes no approval from a sign-in by code, where there is any."""
+    single = (
+        each for guid, each in known.environments.items() if known.environment_stages.get(guid) is Stage.PRODUCTION
+    )
+    every = [each for each in (known.stages.get(Stage.PRODUCTION), *single) if each is not None]
+    return min(every, key=lambda each: each.device_approvals, default=None)
 
 
 def _unconfirmed(miso: Miso, principal: Principal) -> bool:

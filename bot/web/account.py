@@ -5,16 +5,19 @@ Each door makes one call. A code for linking is shown in the answer to the form 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
 
 from bot.context import Miso
 from bot.domain.codes import Code
-from bot.domain.identity import Door, Principal
+from bot.domain.identity import Deed, Door, Principal, Resource
 from bot.domain.messages import refusal
-from bot.services import links, people, sessions
+from bot.domain.model import Actor, ActorKind
+from bot.services import authorization, links, people, sessions
 from bot.web import auth
+from bot.web.api_bodies import NewLink
 from bot.web.pages import Viewer, page
 
 PATH: Final = "/account"
@@ -35,7 +38,30 @@ def routes(miso: Miso) -> list[web.RouteDef]:
             raise refusal(Code.ROLES_TOO_OLD)
         return await _account(miso, who, code=await links.begin(miso, who))
 
-    return [web.get(PATH, show, allow_head=False), web.post(f"{PATH}/link", link)]
+    async def others(request: web.Request) -> web.StreamResponse:
+        who = await auth.require(miso, request)
+        if who.door is not Door.PORTAL:
+            raise refusal(Code.DOOR_REFUSED)
+        await authorization.authorize(miso, who, Deed.LINK_OTHERS, Resource())
+        told = _told(await auth.form_of(request))
+        await links.put(miso, who, told.subject, Actor(kind=ActorKind.PERSON, id=told.github_id, login=told.login))
+        return await _account(miso, who, told=told)
+
+    return [
+        web.get(PATH, show, allow_head=False),
+        web.post(f"{PATH}/link", link),
+        web.post(f"{PATH}/people", others),
+    ]
+
+
+def _told(form: Mapping[str, str]) -> NewLink:
+    """Who is which account, as an administrator typed it. Raises Refused for what cannot be so."""
+    number = form.get("github_id", "")
+    try:
+        found = {name: form.get(name, "").strip() for name in ("subject", "login")}
+        return NewLink.model_validate({**found, "github_id": int(number) if number.isascii() else 0})
+    except ValueError:
+        raise refusal(Code.REQUEST_MALFORMED, word="the form") from None
 
 
 def welcome(miso: Miso, to: str) -> web.Response:
@@ -51,7 +77,7 @@ async def viewer_of(miso: Miso, who: Principal) -> Viewer:
     return Viewer(name=person.told.name if person is not None else "", csrf=auth.csrf_of(miso, who))
 
 
-async def _account(miso: Miso, who: Principal, *, code: str = "") -> web.Response:
+async def _account(miso: Miso, who: Principal, *, code: str = "", told: NewLink | None = None) -> web.Response:
     if who.door is not Door.PORTAL:
         raise refusal(Code.DOOR_REFUSED)
     viewer = await viewer_of(miso, who)
@@ -65,6 +91,8 @@ async def _account(miso: Miso, who: Principal, *, code: str = "") -> web.Respons
         roles_us=who.roles_us,
         linked=who.actor if who.linked else None,
         code=code,
+        told=told,
+        links_others=await authorization.may(miso, who, Deed.LINK_OTHERS, Resource()),
         sessions=[
             {**vars(each), "present": each.key == who.session} for each in await sessions.listing(miso, who.subject)
         ],

@@ -193,6 +193,7 @@ async def test_nobody_acts_who_did_not_sign_in(
     assert Code.NOT_SIGNED_IN in done.output
 
 
+@pytest.mark.parametrize("production", [{"device_approvals": True}])
 async def test_links_are_for_administrators(registered: Desk, arrives: Arrives) -> None:
     number = await registered.ships("Add a basket")
     ann = await arrives("ann")
@@ -203,6 +204,18 @@ async def test_links_are_for_administrators(registered: Desk, arrives: Arrives) 
         assert Code.ROLE_MISSING in done.output
 
 
+@pytest.mark.parametrize("roles", [{"administrator": {"groups": [AUDITORS]}}])
+async def test_who_somebody_is_cannot_be_said_by_a_code_that_was_typed(registered: Desk, arrives: Arrives) -> None:
+    """It would be a way round: link one's own second identity to a colleague, and approve as them in a browser."""
+    number = await registered.ships("Add a basket")
+    eve = await arrives("eve")
+    await eve.links(on=number)
+    done = await eve.types("people", "link", "entra:a:b", str(registered.shop.people["ann"]), "ann")
+    assert done.exit_code == 1
+    assert Code.DEVICE_MAY_NOT_APPROVE in done.output
+
+
+@pytest.mark.parametrize("production", [{"device_approvals": True}])
 @pytest.mark.parametrize("roles", [{"administrator": {"groups": [AUDITORS]}}])
 async def test_an_administrator_says_who_somebody_is_and_takes_it_back(registered: Desk, arrives: Arrives) -> None:
     number = await registered.ships("Add a basket")

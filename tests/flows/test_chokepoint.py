@@ -44,6 +44,7 @@ ROUTES = {
     "POST /api/v1/links": Deed.LINK_OTHERS,
     "DELETE /api/v1/links": Deed.LINK_OTHERS,
     "POST /account/link": Deed.LINK,
+    "POST /account/people": Deed.LINK_OTHERS,
     "POST /oidc/token": Deed.EXCHANGE,
     "POST /oidc/introspect": Deed.READ_TOKENS,
     "POST /oidc/assertion": Deed.PROMOTE,

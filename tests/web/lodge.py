@@ -47,6 +47,7 @@ POLICIES = PolicySet(
         Role.OPERATOR: Members(groups=(OPERATORS,)),
         Role.AUDITOR: Members(groups=(AUDITORS,)),
         Role.APPROVER: Members(app_roles=("approver",)),
+        Role.ADMINISTRATOR: Members(app_roles=("administrator",)),
     },
 )
 CSRF = re.compile(r'name="csrf" value="([^"]*)"')

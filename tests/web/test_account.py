@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from bot.services import links
 from bot.services.bearer import key_of
-from tests.web.lodge import Browser, Lodge, application
+from tests.web.lodge import OPERATORS, Browser, Lodge, application
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -95,3 +95,37 @@ async def test_without_a_sign_in_service_there_is_nothing_to_sign_in_to(here: Lo
             async with client.get(path, headers=own) as answer:
                 assert answer.status == 404
                 assert "sign_in_off" in await answer.text()
+
+
+async def test_an_administrator_says_in_the_browser_who_somebody_is(here: Lodge) -> None:
+    subject = here.person("carl")
+    await here.browser.sign_in()
+    here.browser.forgets()
+    boss = here.person("olga", app_roles=["administrator"])
+    await here.link(boss, 99, "olga")
+    await here.browser.sign_in()
+    page = await here.browser.account()
+    assert "Other people" in page.words
+    told = {"subject": subject, "github_id": "4711", "login": "carl"}
+    done = await here.browser.post("/account/people", csrf=page.csrf, **told)
+    assert done.status == 200
+    assert "is carl (account 4711) from now on" in done.words
+    linked = await links.of(here.miso, subject)
+    assert linked is not None
+    assert (linked.actor.id, linked.by.id) == (4711, 99)
+    for changes in ({"github_id": "x"}, {"github_id": "٤٢"}, {"login": "<b>"}, {"subject": ""}):
+        refused = await here.browser.post("/account/people", csrf=page.csrf, **{**told, **changes})
+        assert (refused.status, refused.code) == (400, "request_malformed"), changes
+    own = await here.browser.post("/account/people", csrf=page.csrf, **{**told, "subject": boss})
+    assert (own.status, own.code) == (403, "door_refused")
+
+
+async def test_whoever_is_no_administrator_sees_no_such_form_and_may_not_send_one(here: Lodge) -> None:
+    subject = here.person("ann", groups=[OPERATORS])
+    await here.link(subject, 7, "ann")
+    await here.browser.sign_in()
+    page = await here.browser.account()
+    assert "Other people" not in page.words
+    told = {"subject": "entra:a:b", "github_id": "4711", "login": "carl"}
+    refused = await here.browser.post("/account/people", csrf=page.csrf, **told)
+    assert (refused.status, refused.code) == (403, "role_missing")

@@ -170,8 +170,8 @@ IDENTITY: Mapping[Code, Entry] = {
         Fixer.REQUESTER,
     ),
     Code.DEVICE_MAY_NOT_APPROVE: Entry(
-        "Not from the command line", "The policy of {stage} takes no approval from a sign-in by code.",
-        "Approve in the browser, by a button or by a comment.", Fixer.REQUESTER,
+        "Not from the command line", "The policy of {stage} lets nobody do this who signed in by a code.",
+        "Do it in the browser, by a button or by a comment.", Fixer.REQUESTER,
     ),
     Code.ROLES_TOO_OLD: Entry(
         "Groups must be asked for again", "What the sign-in said about groups is too old to act on.",
