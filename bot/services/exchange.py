@@ -24,7 +24,7 @@ from bot.domain.messages import refusal
 from bot.domain.model import SYSTEM, Keep, Stage
 from bot.domain.trust import Matched, Mismatch
 from bot.errors import Refused
-from bot.services import journal, leave, notes, tokens
+from bot.services import journal, leave, notes, refusing, tokens
 from bot.services.access import Place
 from bot.services.authorization import about, authorize
 from bot.services.bearer import key_of
@@ -37,8 +37,6 @@ log = telemetry.logger("exchange")
 SPENT = "jti"
 TOKEN_TYPES = frozenset({"urn:ietf:params:oauth:token-type:jwt", "urn:ietf:params:oauth:token-type:id_token"})
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - the name of a type
-MOST_REFUSALS = 600
-"""So many rows a minute tell of refusals; beyond it only the log does. A ledger keeps what strangers send for ever."""
 MINUTE_US = 60 * SECOND
 ELSEWHERE = frozenset({Code.TRUST_PROJECT, Code.TRUST_NO_RULE})
 """For an issuer that knows nothing of our repositories these, and whatever is wrong before any rule was looked at,
@@ -244,7 +242,7 @@ async def _remember(miso: Miso, trace: Trace, no: Refused) -> None:
     """A row for a refusal, once for each reason, and the subject token spent where the engine said no."""
     recently = miso.clock.now_us() - MINUTE_US
     written = await miso.store.count(Note.EXCHANGE_REFUSED, recently, actor_id=SYSTEM.id) if trace.bound is None else 0
-    if written >= MOST_REFUSALS:
+    if written >= refusing.MOST:
         return
     spends = trace.spends if isinstance(no, Undecided) and no.final else None
     code, running = trace.code or no.code, trace.running

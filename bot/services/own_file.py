@@ -15,7 +15,7 @@ from bot.domain import repository_config
 from bot.domain.codes import Code
 from bot.domain.model import Stage
 from bot.domain.policy_keys import Override
-from bot.domain.repository_config import RepositoryConfig
+from bot.domain.repository_config import ConfigFault, RepositoryConfig
 from bot.errors import MisoError
 
 
@@ -52,8 +52,13 @@ async def read(repository: Repository, default_branch: str) -> OwnFile:
     return OwnFile(settings=settings, config=None if settings else Code.CONFIG_INVALID, commit=commit, text=text)
 
 
-@lru_cache(maxsize=64)
 def parsed(text: str) -> RepositoryConfig | None:
-    """None for a file with faults. Reading YAML takes longer than deciding, and the same text always says the same."""
-    found = repository_config.parse(text)
+    """None for a file with faults."""
+    found = judged(text)
     return found if isinstance(found, RepositoryConfig) else None
+
+
+@lru_cache(maxsize=64)
+def judged(text: str) -> RepositoryConfig | tuple[ConfigFault, ...]:
+    """What it says, or its faults. Reading YAML takes longer than deciding, and the same text always says the same."""
+    return repository_config.parse(text)

@@ -27,8 +27,6 @@ from bot.services.access import Origin, Place
 from bot.services.notes import Note
 from bot.services.promotions import Ask
 
-CONFIG_PATH = ".github/miso.yml"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
@@ -62,10 +60,10 @@ async def build_finished(miso: Miso, origin: Origin, build: Build) -> None:
     if run.event == "push" and not _branch_counts(run, place, demanded):
         return
     head = await repository.head(place.identity.default_branch)
-    text = await repository.file(CONFIG_PATH, head)
+    text = await repository.file(repository_config.PATH, head)
     if not applications and text is None:
         return
-    config = repository_config.parse(text) if text is not None else None
+    config = own_file.judged(text) if text is not None else None
     if isinstance(config, RepositoryConfig) and run.path != config.build:
         return
     if run.event == "push" and not await _on_branch(place, run.head_branch, build.commit, head):
@@ -97,7 +95,7 @@ async def under_way(miso: Miso, place: Place, run: WorkflowRun) -> Release | Non
     if not own or run.conclusion or not _branch_counts(run, place, await _demanded(miso, place)):
         return None
     head = await place.repository.head(place.identity.default_branch)
-    text = await place.repository.file(CONFIG_PATH, head)
+    text = await place.repository.file(repository_config.PATH, head)
     config = own_file.parsed(text) if text is not None else None
     if config is None or run.path != config.build:
         return None

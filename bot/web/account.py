@@ -28,20 +28,16 @@ def routes(miso: Miso) -> list[web.RouteDef]:
 
     async def show(request: web.Request) -> web.StreamResponse:
         who = await auth.maybe(miso, request)
-        return welcome(miso, PATH) if who is None else await _account(miso, who)
+        return welcome(miso, PATH) if who is None else await _account(miso, _by_browser(who))
 
     async def link(request: web.Request) -> web.StreamResponse:
-        who = await auth.require(miso, request)
-        if who.door is not Door.PORTAL:
-            raise refusal(Code.DOOR_REFUSED)
+        who = _by_browser(await auth.require(miso, request))
         if people.stale(miso, who):
             raise refusal(Code.ROLES_TOO_OLD)
         return await _account(miso, who, code=await links.begin(miso, who))
 
     async def others(request: web.Request) -> web.StreamResponse:
-        who = await auth.require(miso, request)
-        if who.door is not Door.PORTAL:
-            raise refusal(Code.DOOR_REFUSED)
+        who = _by_browser(await auth.require(miso, request))
         await authorization.authorize(miso, who, Deed.LINK_OTHERS, Resource())
         told = _told(await auth.form_of(request))
         await links.put(miso, who, told.subject, Actor(kind=ActorKind.PERSON, id=told.github_id, login=told.login))
@@ -52,6 +48,13 @@ def routes(miso: Miso) -> list[web.RouteDef]:
         web.post(f"{PATH}/link", link),
         web.post(f"{PATH}/people", others),
     ]
+
+
+def _by_browser(who: Principal) -> Principal:
+    """Whoever came by a session of the browser: a token has no account page. Raises Refused."""
+    if who.door is not Door.PORTAL:
+        raise refusal(Code.DOOR_REFUSED)
+    return who
 
 
 def _told(form: Mapping[str, str]) -> NewLink:
@@ -78,8 +81,6 @@ async def viewer_of(miso: Miso, who: Principal) -> Viewer:
 
 
 async def _account(miso: Miso, who: Principal, *, code: str = "", told: NewLink | None = None) -> web.Response:
-    if who.door is not Door.PORTAL:
-        raise refusal(Code.DOOR_REFUSED)
     viewer = await viewer_of(miso, who)
     return page(
         "account",

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bot.domain.codes import Code
-from bot.services import exchange
+from bot.services import refusing
 from bot.services.bearer import key_of
 from bot.services.notes import Note
 from bot.sim.scenarios import APPLICATION_ID, REPOSITORY, SUBSCRIPTION_ID
@@ -165,7 +165,7 @@ async def test_a_refusal_is_one_row_however_often_it_is_asked_for(workflow: Work
 
 
 async def test_strangers_do_not_fill_the_ledger(workflow: Workflow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "MOST_REFUSALS", 3)
+    monkeypatch.setattr(refusing, "MOST", 3)
     for number in range(6):
         await sent(workflow, urlencode(form_of(workflow, f"a.b.{number}")))
     assert len(await workflow.rows(Note.EXCHANGE_REFUSED)) == 3
